@@ -1,0 +1,1 @@
+"""The commands. Thin: read files and environment, parse, wire, run."""

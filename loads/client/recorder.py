@@ -1,0 +1,129 @@
+"""The hot path: adds what happened to the worker's current Summary, in place.
+
+One recorder per worker process, shared by all its virtual users. It has no lock (one gevent process), formats nothing
+and reads no clock: whoever measured hands times in. Once a second the executor takes the summary away and leaves an
+empty one, so nothing here may hold on to a part of it. `benchmarks/recorder.py` prints what a hit costs.
+"""
+
+from __future__ import annotations
+
+from loads.metrics.counters import ENDED, SENT, STARTED, UNSENT
+from loads.metrics.summary import (
+    ITERATION,
+    ITERATION_NAME,
+    MAX_NAMES,
+    TRANSACTION,
+    ErrorGroup,
+    ErrorKey,
+    Series,
+    SeriesKey,
+    Summary,
+)
+
+MAX_MESSAGE_CHARS = 2_000
+MAX_TRACEBACK_CHARS = 16_000
+
+
+class Recorder:
+    """Counts into `summary`, and into `page`: four u64 that outlive the process (see `metrics.counters`)."""
+
+    __slots__ = ("page", "summary")
+
+    def __init__(self, page: memoryview) -> None:
+        self.page = page
+        self.summary = Summary()
+
+    def take(self) -> Summary:
+        """What was recorded since the last call."""
+        summary, self.summary = self.summary, Summary()
+        summary.trim()
+        return summary
+
+    def sending(self) -> None:
+        """A request is about to reach the wire."""
+        self.page[SENT] += 1
+
+    def hit(
+        self,
+        key: SeriesKey,
+        service_us: int,
+        status: int | None,
+        error: str | None,
+        sent: bool,
+        bytes_sent: int,
+        bytes_received: int,
+    ) -> None:
+        """A request ended: with a `status` and no `error`, or with the kind of error that took its (whole) answer.
+
+        A sent one must have been announced by `sending`.
+        """
+        series = self.summary.series.get(key)
+        if series is None:
+            series = self._new_series(key)
+        if sent:
+            series.sent += 1
+            series.service.add(service_us)
+        else:
+            series.unsent += 1
+            self.page[UNSENT] += 1
+        if error is None and status is not None:
+            statuses = series.statuses
+            statuses[status] = statuses.get(status, 0) + 1
+            if status >= 400:
+                series.failed += 1
+        else:
+            kind = error or "other"
+            series.failed += 1
+            series.errors[kind] = series.errors.get(kind, 0) + 1
+        series.bytes_sent += bytes_sent
+        series.bytes_received += bytes_received
+
+    def started(self) -> None:
+        """An iteration begins."""
+        self.page[STARTED] += 1
+        self.summary.totals.started += 1
+
+    def ended(self, scenario: str, service_us: int, failed: bool) -> None:
+        """An iteration came to its end by itself."""
+        self.page[ENDED] += 1
+        self.summary.totals.ended += 1
+        self._block(SeriesKey(scenario, ITERATION, ITERATION_NAME), service_us, failed)
+
+    def interrupted(self) -> None:
+        """An iteration was cut off."""
+        self.page[ENDED] += 1
+        self.summary.totals.interrupted += 1
+
+    def transaction(self, scenario: str, name: str, named: bool, service_us: int, failed: bool) -> None:
+        """A timed block of a test ended."""
+        self._block(SeriesKey(scenario, TRANSACTION, name, named), service_us, failed)
+
+    def counter(self, name: str, by: int) -> None:
+        """Add to one of the test's own counters."""
+        counters = self.summary.counters
+        counters[name] = counters.get(name, 0) + by
+
+    def error(self, key: ErrorKey, t_us: int, message: str, traceback: str, scenario: str) -> None:
+        """A failure or an error at `t_us` of the run; texts are cut to what a person reads."""
+        group = self.summary.errors.get(key)
+        if group is not None:
+            group.count += 1
+            group.last_us = t_us
+            return
+        self.summary.errors[key] = ErrorGroup(
+            1, t_us, t_us, message[:MAX_MESSAGE_CHARS], traceback[-MAX_TRACEBACK_CHARS:], scenario
+        )
+
+    def _block(self, key: SeriesKey, service_us: int, failed: bool) -> None:
+        series = self.summary.series.get(key)
+        if series is None:
+            series = self._new_series(key)
+        series.sent += 1
+        series.failed += failed
+        series.service.add(service_us)
+
+    def _new_series(self, key: SeriesKey) -> Series:
+        if len(self.summary.series) > 2 * MAX_NAMES:
+            self.summary.trim()
+        series = self.summary.series[key] = Series()
+        return series

@@ -1,0 +1,96 @@
+"""One virtual user: its numbers and its session; and which one is running right now.
+
+The worker makes one per VU slot; under plain unittest each test makes a lone one for itself, without a recorder. What
+records finds the running user through `running()`, so that a request made anywhere inside a test is counted for its VU.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import ContextVar
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from loads.client.recorder import Recorder
+    from loads.client.session import LoadsSession
+
+_running: ContextVar[VirtualUser | None] = ContextVar("loads_user", default=None)
+hit_name: ContextVar[str | None] = ContextVar("loads_hit_name", default=None)
+"""The `name=` of the call that is being made; None: named after its URL."""
+
+OUTSIDE = "(outside)"
+"""Scenario of what happens in fixtures, and in threads that a test starts by itself."""
+
+
+class Numbers(NamedTuple):
+    """Who is running, for data that must differ: all count from 0, `users` is how many there are.
+
+    `iteration` is the user's own count.
+    """
+
+    user: int = 0
+    users: int = 1
+    iteration: int = 0
+    worker: int = 0
+
+
+class VirtualUser:
+    """A slot that runs iterations. `recorder` is None under plain unittest: nothing is counted then."""
+
+    def __init__(
+        self,
+        numbers: Numbers = Numbers(),  # noqa: B008 - an immutable tuple
+        recorder: Recorder | None = None,
+        scenario: str = OUTSIDE,
+    ) -> None:
+        self.numbers = numbers
+        self.recorder = recorder
+        self.scenario = scenario
+
+    def __repr__(self) -> str:
+        return f"<VirtualUser {self.numbers.user}/{self.numbers.users} {self.scenario}>"
+
+    @cached_property
+    def session(self) -> LoadsSession:
+        """Its own session: cookies and connections live as long as the user."""
+        from loads.client.session import LoadsSession
+
+        return LoadsSession(self)
+
+    def transaction(self, name: str, *, named: bool) -> AbstractContextManager[None]:
+        """Time a block as a series of its own; a block that raises counts as failed."""
+        return nullcontext() if self.recorder is None else _Transaction(self, self.recorder, name, named)
+
+    def enter(self) -> None:
+        """Make this the running user of the current greenlet."""
+        _running.set(self)
+
+    def forget(self) -> None:
+        """Close the session and start over: the next use makes a new one."""
+        session = self.__dict__.pop("session", None)
+        if session is not None:
+            session.close()
+
+
+class _Transaction:
+    __slots__ = ("_begin_ns", "_name", "_named", "_recorder", "_user")
+
+    def __init__(self, user: VirtualUser, recorder: Recorder, name: str, named: bool) -> None:
+        self._user = user
+        self._recorder = recorder
+        self._name = name
+        self._named = named
+
+    def __enter__(self) -> None:
+        self._begin_ns = time.monotonic_ns()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        service_us = (time.monotonic_ns() - self._begin_ns) // 1_000
+        self._recorder.transaction(self._user.scenario, self._name, self._named, service_us, kind is not None)
+
+
+def running() -> VirtualUser | None:
+    """The user that the current greenlet works for; None outside of one."""
+    return _running.get()

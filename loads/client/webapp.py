@@ -1,0 +1,99 @@
+"""`self.app`: WebTest's TestApp against a real server, on the virtual user's own session.
+
+WSGIProxy2 turns WebTest's WSGI calls into HTTP. Its own requests client forces ``verify=False``, hands on compressed
+bodies with the wrong Content-Length and turns refused connections into a made-up 502; so the client is ours, and what
+goes wrong on the wire reaches the test as the exception that requests raised.
+
+webtest is imported only when a test touches `self.app`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from webtest import TestApp
+from wsgiproxy import HostProxy
+
+if TYPE_CHECKING:
+    import requests
+
+_DROPPED = frozenset({"transfer-encoding", "connection", "keep-alive", "content-encoding", "content-length"})
+
+
+class _OnTheWire(BaseException):
+    """Carries a transport error past WSGIProxy2, which would make a response of it."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+class _Proxy(HostProxy):  # type: ignore[misc]
+    """A proxy that adds no X-Forwarded headers: the server sees what a user would send."""
+
+    header_map: dict[str, str] = {}
+
+
+class WebApp(TestApp):  # type: ignore[misc]
+    """A TestApp for `server_url`; assign to it to go on with another server in mid-test.
+
+    Cookies are the session's: what one sets, the other sends.
+    """
+
+    __test__ = False
+
+    def __init__(self, session: requests.Session, server_url: str) -> None:
+        self._session = session
+        self.extra_environ: dict[str, str] = {}
+        super().__init__(self._proxy_to(server_url), cookiejar=session.cookies)
+        self.server_url = server_url
+
+    @property
+    def cookiejar(self) -> Any:
+        """The session's cookies, also after the test gave it another jar."""
+        return self._session.cookies
+
+    @cookiejar.setter
+    def cookiejar(self, jar: Any) -> None:
+        self._session.cookies = jar
+
+    @property
+    def server_url(self) -> str:
+        """Where requests go; paths are appended to it."""
+        return self._server_url
+
+    @server_url.setter
+    def server_url(self, url: str) -> None:
+        self._server_url = url
+        self.app = self._proxy_to(url)
+        parts = urlsplit(url)
+        self.extra_environ = {**self.extra_environ, "HTTP_HOST": parts.netloc, "wsgi.url_scheme": parts.scheme}
+
+    def do_request(self, req: Any, status: Any = None, expect_errors: Any = None) -> Any:
+        """As WebTest's; raises what requests raised when no answer came."""
+        try:
+            return super().do_request(req, status, expect_errors)
+        except _OnTheWire as carrier:
+            raise carrier.error from None
+
+    def _proxy_to(self, url: str) -> _Proxy:
+        return _Proxy(url, client=self._send, allowed_methods=None)
+
+    def _send(
+        self, uri: str, method: str, body: Any, headers: dict[str, str]
+    ) -> tuple[str, str | None, list[tuple[str, str]], Iterable[bytes]]:
+        headers.pop("Transfer-Encoding", None)
+        length = int(headers.pop("Content-Length", 0) or 0)
+        data = body.read(length) if length else None
+        try:
+            response = self._session.request(method, uri, data=data, headers=headers, allow_redirects=False)
+        except Exception as error:
+            raise _OnTheWire(error) from error
+        content = response.content
+        kept = [(name, value) for name, value in response.raw.headers.items() if name.lower() not in _DROPPED]
+        if method != "HEAD" and response.status_code not in (204, 304):
+            kept.append(("Content-Length", str(len(content))))
+        status = f"{response.status_code} {response.reason or 'Unknown'}"
+        return status, response.headers.get("location"), kept, [content]

@@ -1,0 +1,142 @@
+"""A whole run as it stands: what follows it folds deltas in here, what reports it reads from here.
+
+The same value for a local run, an in-process run, and (later) a run on a cluster. Pure: times come in with the data.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from loads.metrics.counters import Counts
+from loads.metrics.summary import Summary
+from loads.metrics.timeline import Point, Timeline
+from loads.metrics.verdict import Judgement, Stop, judge
+
+
+class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run is, known at its start.
+
+    Attributes:
+        plan: the load in words.
+        due: planned iterations; None when time decides.
+        duration_us: planned length; None when iterations decide.
+    """
+
+    id: str
+    started_at: datetime
+    targets: tuple[str, ...]
+    scenarios: tuple[str, ...]
+    plan: str
+    users: int
+    workers: int
+    seed: int
+    server_url: str | None
+    due: int | None
+    duration_us: int | None
+
+
+class Loss(msgspec.Struct, frozen=True, kw_only=True):
+    """What died with one worker process: everything between its last delivered delta and its end.
+
+    Attributes:
+        reason: how it died, in words.
+        from_us, to_us: the interval, from the run's start.
+        iterations, sent, unsent: begun in it, outcome unknown.
+    """
+
+    worker: int
+    incarnation: int
+    reason: str
+    from_us: int
+    to_us: int
+    iterations: int
+    sent: int
+    unsent: int
+
+
+class Result(msgspec.Struct, kw_only=True):
+    """The run so far, or the whole run once `duration_us` is set.
+
+    Attributes:
+        started_lost: iterations that a lost worker began without telling.
+        users: VUs that run now, by worker.
+    """
+
+    info: RunInfo
+    summary: Summary = msgspec.field(default_factory=Summary)
+    timeline: Timeline = msgspec.field(default_factory=Timeline)
+    losses: list[Loss] = []
+    started_lost: int = 0
+    users: dict[int, int] = {}
+    stop: Stop | None = None
+    duration_us: int | None = None
+    warnings: list[str] = []
+
+    def add(self, t_us: int, summary: Summary) -> None:
+        """Fold in what a worker measured in the second from `t_us` on."""
+        self.summary.merge(summary)
+        self.timeline.add(t_us, Point.of(summary))
+
+    def declare(self, loss: Loss, missing: Counts) -> None:
+        """Take a dead worker into account: `missing` is what its counters say beyond what it delivered."""
+        self.losses.append(loss)
+        self.started_lost += missing.started
+        self.users.pop(loss.worker, None)
+
+    @property
+    def started(self) -> int:
+        """Iterations begun, lost ones included."""
+        return self.summary.totals.started + self.started_lost
+
+    @property
+    def due(self) -> int:
+        """Iterations that the plan called for: with a duration, those that started."""
+        return self.started if self.info.due is None else self.info.due
+
+    @property
+    def unstarted(self) -> int:
+        """Iterations that the plan called for and nobody began."""
+        return self.due - self.started
+
+    @property
+    def lost_sent(self) -> int:
+        """Requests that reached the wire and whose outcome died with their worker."""
+        return sum(loss.sent for loss in self.losses)
+
+    @property
+    def lost_unsent(self) -> int:
+        """Requests that failed before the wire and whose kind died with their worker."""
+        return sum(loss.unsent for loss in self.losses)
+
+    @property
+    def lost_iterations(self) -> int:
+        """Iterations that ended with their worker."""
+        return sum(loss.iterations for loss in self.losses)
+
+    def judge(self) -> Judgement:
+        """Verdict, exit code and reasons."""
+        totals = self.summary.totals
+        hits = self.summary.hits
+        return judge(
+            stop=self.stop,
+            ended=totals.ended,
+            skipped=totals.skipped,
+            failures=totals.failures,
+            errors=totals.errors,
+            hits=hits.hits,
+            lost=self.lost_sent,
+            lost_iterations=self.lost_iterations,
+            unstarted=self.unstarted,
+        )
+
+    def check(self) -> None:
+        """Raise AssertionError unless the laws of conservation hold for this finished run."""
+        totals = self.summary.totals
+        assert self.due == self.started + self.unstarted, self
+        assert self.unstarted >= 0, self
+        assert self.started == totals.ended + totals.interrupted + self.lost_iterations, self
+        for key, series in self.summary.series.items():
+            assert series.service.count == series.sent, series
+            assert not key.is_hit or series.hits == sum(series.statuses.values()) + sum(series.errors.values()), series

@@ -1,0 +1,233 @@
+"""What was measured, in one mergeable value.
+
+A `Summary` is a commutative monoid: `Summary()` is its identity, `merge` adds. A worker swaps its own out once a
+second; pools, brokers and runners only ever merge. Series, errors and counters are bounded (see `bounded`), so a
+summary's size depends on names, never on hits.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple, TypeVar
+
+import msgspec
+
+from loads.metrics.bounded import rank_of, trim
+from loads.metrics.counters import Counts
+from loads.metrics.histogram import Histogram
+
+_Name = TypeVar("_Name", str, int)
+MAX_NAMES: Final = 2_000
+OTHER: Final = "(other)"
+TRANSACTION: Final = "transaction"
+"""Series method of a timed block; HTTP methods are upper case."""
+ITERATION: Final = "iteration"
+"""Series method of whole iterations, named `ITERATION_NAME`."""
+ITERATION_NAME: Final = "(iteration)"
+
+
+class SeriesKey(NamedTuple):
+    """What hits are grouped by. `named`: the test chose the name, so it is kept before those made from URLs."""
+
+    scenario: str
+    method: str
+    name: str
+    named: bool = False
+
+    @property
+    def is_hit(self) -> bool:
+        """Whether the series counts requests, not transactions or iterations."""
+        return self.method not in (TRANSACTION, ITERATION)
+
+    def rank(self) -> tuple[int, bytes]:
+        """Its place when there are too many; iterations are always kept."""
+        return rank_of(self[:3], named=self.named or self.method == ITERATION)
+
+    def other(self) -> SeriesKey:
+        """The series it folds into when there are too many: requests stay apart from blocks of time."""
+        return SeriesKey(OTHER, OTHER if self.is_hit else TRANSACTION, OTHER)
+
+
+class Series(msgspec.Struct, array_like=True):
+    """Everything about one series.
+
+    Attributes:
+        sent, unsent: requests that reached the wire, and those that failed before. `service.count` is `sent`.
+        failed: those with an error kind or a status of 400 and above.
+        statuses: answers by HTTP status.
+        errors: requests without a whole answer, by kind.
+        bytes_sent, bytes_received: HTTP heads and bodies, without TLS and TCP.
+        service: a request's end minus its start.
+        response: the same plus its iteration's lateness; None where nothing was planned, which means equal.
+    """
+
+    sent: int = 0
+    unsent: int = 0
+    failed: int = 0
+    statuses: dict[int, int] = {}
+    errors: dict[str, int] = {}
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    service: Histogram = msgspec.field(default_factory=Histogram)
+    response: Histogram | None = None
+
+    @property
+    def hits(self) -> int:
+        """Sent and unsent together."""
+        return self.sent + self.unsent
+
+    @property
+    def response_or_service(self) -> Histogram:
+        """The response times, planned or not."""
+        return self.service if self.response is None else self.response
+
+    def merge(self, other: Series) -> None:
+        """Take in `other`, which stays as it is."""
+        if self.response is not None or other.response is not None:
+            self.response = self.response_or_service.copy() if self.response is None else self.response
+            self.response.merge(other.response_or_service)
+        self.sent += other.sent
+        self.unsent += other.unsent
+        self.failed += other.failed
+        add_counts(self.statuses, other.statuses)
+        add_counts(self.errors, other.errors)
+        self.bytes_sent += other.bytes_sent
+        self.bytes_received += other.bytes_received
+        self.service.merge(other.service)
+
+
+class ErrorKey(NamedTuple):
+    """What errors are grouped by: `outcome` (failure or error), type of the exception, and where it came from."""
+
+    outcome: str
+    kind: str
+    place: str
+
+
+class ErrorGroup(msgspec.Struct, array_like=True):
+    """Errors of one kind from one place: how often, when (from the run's start), and the first of them in full."""
+
+    count: int
+    first_us: int
+    last_us: int
+    message: str
+    traceback: str
+    scenario: str
+
+    def merge(self, other: ErrorGroup) -> None:
+        """Take in `other`, which stays as it is.
+
+        Of two firsts at one time the smaller text wins: any order gives one result.
+        """
+        if other._first < self._first:
+            self.first_us, self.message, self.traceback, self.scenario = other._first
+        self.count += other.count
+        self.last_us = max(self.last_us, other.last_us)
+
+    @property
+    def _first(self) -> tuple[int, str, str, str]:
+        return self.first_us, self.message, self.traceback, self.scenario
+
+
+OTHER_ERROR: Final = ErrorKey("error", OTHER, "")
+
+
+class Totals(msgspec.Struct, array_like=True):
+    """Iterations and what became of them.
+
+    started = ended + interrupted + running + lost. Outcomes count as unittest counts them: an iteration with two
+    failed subtests has two failures, one that fails and whose tearDown raises has a failure and an error.
+    `users_us` is the integral of running users over time, in user-microseconds.
+    """
+
+    started: int = 0
+    ended: int = 0
+    interrupted: int = 0
+    success: int = 0
+    failures: int = 0
+    errors: int = 0
+    skipped: int = 0
+    users_us: int = 0
+
+    def merge(self, other: Totals) -> None:
+        """Add every field of `other`."""
+        for name in self.__struct_fields__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
+class Summary(msgspec.Struct, array_like=True):
+    """All that was measured in some span of time by some set of workers."""
+
+    series: dict[SeriesKey, Series] = {}
+    errors: dict[ErrorKey, ErrorGroup] = {}
+    counters: dict[str, int] = {}
+    totals: Totals = msgspec.field(default_factory=Totals)
+
+    def merge(self, other: Summary) -> None:
+        """Take in `other`, which stays as it is."""
+        for key, series in other.series.items():
+            self.series[key] = fold_series(self.series.get(key), series)
+        for error_key, group in other.errors.items():
+            self.errors[error_key] = fold_error(self.errors.get(error_key), group)
+        add_counts(self.counters, other.counters)
+        self.totals.merge(other.totals)
+        self.trim()
+
+    def trim(self) -> None:
+        """Keep at most `MAX_NAMES` series, error groups and counters; fold the rest into ``(other)``."""
+        trim(self.series, MAX_NAMES, rank=SeriesKey.rank, other=SeriesKey.other, fold=fold_series)
+        trim(
+            self.errors,
+            MAX_NAMES,
+            rank=lambda key: rank_of(tuple(key), named=False),
+            other=lambda _: OTHER_ERROR,
+            fold=fold_error,
+        )
+        trim(
+            self.counters,
+            MAX_NAMES,
+            rank=lambda name: rank_of((name,), named=True),
+            other=lambda _: OTHER,
+            fold=lambda into, count: (into or 0) + count,
+        )
+
+    @property
+    def hits(self) -> Series:
+        """All requests of all series as one, of which the statuses and the sizes are the sums."""
+        whole = Series()
+        for key, series in self.series.items():
+            if key.is_hit:
+                whole.merge(series)
+        return whole
+
+    @property
+    def counts(self) -> Counts:
+        """What this summary accounts for, to hold against a worker's surviving counters."""
+        hits = [series for key, series in self.series.items() if key.is_hit]
+        return Counts(
+            self.totals.started,
+            self.totals.ended + self.totals.interrupted,
+            sum(series.sent for series in hits),
+            sum(series.unsent for series in hits),
+        )
+
+
+def fold_series(into: Series | None, series: Series) -> Series:
+    """`into` with `series` added; a new one for the first."""
+    if into is None:
+        into = Series()
+    into.merge(series)
+    return into
+
+
+def fold_error(into: ErrorGroup | None, group: ErrorGroup) -> ErrorGroup:
+    """`into` with `group` added; a copy for the first."""
+    if into is None:
+        return msgspec.structs.replace(group)
+    into.merge(group)
+    return into
+
+
+def add_counts(into: dict[_Name, int], other: dict[_Name, int]) -> None:
+    """Add the counts of `other`, key by key."""
+    for key, count in other.items():
+        into[key] = into.get(key, 0) + count

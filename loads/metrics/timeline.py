@@ -1,0 +1,114 @@
+"""A run over time, in a fixed number of points.
+
+Three tiers, one after the other in time: the last ten minutes by the second, before that up to 100 minutes by 10 s, and
+everything older by 60 s, which doubles whenever 600 points don't reach back to the start. Where a tier begins follows
+from the latest time seen alone, so a late batch merges into the tier that holds its time now, and timelines merge in
+any order.
+
+      0            older          -100 min    10 s     -10 min   1 s     latest
+      |== 60 s, 120 s, 240 s ... ==|=======================|=================|
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import msgspec
+
+from loads.metrics.histogram import Histogram
+from loads.metrics.summary import Summary
+from loads.units import US_PER_S
+
+MAX_POINTS: Final = 600
+WIDTHS_US: Final = (US_PER_S, 10 * US_PER_S, 60 * US_PER_S)
+
+
+class Point(msgspec.Struct, array_like=True):
+    """What happened in one span: hits, failed iterations, user-microseconds and service times."""
+
+    hits: int = 0
+    failures: int = 0
+    errors: int = 0
+    users_us: int = 0
+    service: Histogram = msgspec.field(default_factory=Histogram)
+
+    @classmethod
+    def of(cls, summary: Summary) -> Point:
+        """The point that `summary` adds."""
+        hits = summary.hits
+        totals = summary.totals
+        return cls(hits.hits, totals.failures, totals.errors, totals.users_us, hits.service)
+
+    def merge(self, other: Point) -> None:
+        """Take in `other`, which stays as it is."""
+        self.hits += other.hits
+        self.failures += other.failures
+        self.errors += other.errors
+        self.users_us += other.users_us
+        self.service.merge(other.service)
+
+
+class Row(NamedTuple):
+    """One span of the timeline, as it is read."""
+
+    t_us: int
+    width_us: int
+    point: Point
+
+
+class Timeline(msgspec.Struct):
+    """Points of a run by the time since its start. `Timeline()` is the identity of `merge`."""
+
+    latest_us: int = 0
+    points: dict[tuple[int, int], Point] = {}
+
+    def add(self, t_us: int, point: Point) -> None:
+        """Count `point` at `t_us` (>= 0) after the start. O(1), but for a re-sort each 10 s of run time."""
+        if _starts(t_us) > _starts(self.latest_us):
+            self.latest_us = t_us
+            self._settle()
+        self.latest_us = max(self.latest_us, t_us)
+        self._place(t_us, point)
+
+    def merge(self, other: Timeline) -> None:
+        """Take in all that `other` holds; `other` stays as it is."""
+        self.latest_us = max(self.latest_us, other.latest_us)
+        self._settle()
+        for (t_us, _), point in other.points.items():
+            self._place(t_us, point)
+
+    def rows(self) -> list[Row]:
+        """All points in order of time."""
+        return [Row(t_us, width_us, point) for (t_us, width_us), point in sorted(self.points.items())]
+
+    def _settle(self) -> None:
+        points, self.points = self.points, {}
+        for (t_us, _), point in points.items():
+            self._place(t_us, point)
+
+    def _place(self, t_us: int, point: Point) -> None:
+        width_us = self._width_us(t_us)
+        key = (t_us // width_us * width_us, width_us)
+        held = self.points.get(key)
+        if held is None:
+            held = self.points[key] = Point()
+        held.merge(point)
+
+    def _width_us(self, t_us: int) -> int:
+        fine_us, middle_us = _starts(self.latest_us)
+        if t_us >= fine_us:
+            return WIDTHS_US[0]
+        if t_us >= middle_us:
+            return WIDTHS_US[1]
+        width_us = WIDTHS_US[2]
+        while width_us * MAX_POINTS < middle_us:
+            width_us *= 2
+        return width_us
+
+
+def _starts(latest_us: int) -> tuple[int, int]:
+    """Where the 1 s tier and the 10 s tier begin: each on an edge of the tier before it, at most 600 points long."""
+    second, ten, minute = WIDTHS_US
+    fine_us = (latest_us // ten + 1) * ten - MAX_POINTS * second
+    middle_us = (latest_us // minute + 1) * minute - MAX_POINTS * ten
+    return max(0, fine_us), max(0, middle_us)

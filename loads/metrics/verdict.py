@@ -1,0 +1,79 @@
+"""From measures to a verdict and an exit code.
+
+Rules, in order of weight: what the user broke off is *aborted*; a result that holds too little of what happened is
+*invalid*, which says nothing of the service; failures and errors make it *failed*; else it *passed*.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final, NamedTuple
+
+from loads.errors import ExitCode
+from loads.units import plural
+
+MAX_LOST: Final = 0.01
+"""Largest part of the requests that may be lost in a result that still counts."""
+
+
+class Stop(Enum):
+    """How a run was told to end before its plan was done."""
+
+    GRACEFUL = "graceful"
+    HARD = "hard"
+
+
+class Verdict(Enum):
+    """The one word for a run."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    INVALID = "invalid"
+    ABORTED = "aborted"
+
+
+class Judgement(NamedTuple):
+    """A verdict, the exit code that goes with it, and why."""
+
+    verdict: Verdict
+    exit_code: ExitCode
+    reasons: list[str]
+
+
+def judge(
+    *,
+    stop: Stop | None,
+    ended: int,
+    skipped: int,
+    failures: int,
+    errors: int,
+    hits: int,
+    lost: int,
+    lost_iterations: int,
+    unstarted: int,
+) -> Judgement:
+    """The verdict on a run with these totals.
+
+    `ended` counts iterations that came to their end by themselves; a run of nothing but `skipped` is passed, as with
+    unittest. `hits` are requests whose outcome is known, `lost` those sent by a worker that died before it could tell.
+    `unstarted` iterations were planned and nobody began them.
+    """
+    broken = [plural(count, word) for count, word in ((failures, "failure"), (errors, "error")) if count]
+    doubts = []
+    if lost > MAX_LOST * (hits + lost):
+        doubts.append(f"{lost:,} of {hits + lost:,} requests were lost, more than {MAX_LOST:.0%}")
+    if not ended and not skipped and not broken and stop is None:
+        doubts.append("no iteration came to its end")
+    if unstarted and not broken and stop is None:
+        doubts.append(f"{plural(unstarted, 'planned iteration')} never started")
+    if lost_iterations and not doubts:
+        broken.append(f"{plural(lost_iterations, 'iteration')} lost with a worker")
+    if stop is Stop.HARD:
+        return Judgement(Verdict.ABORTED, ExitCode.INTERRUPTED, ["stopped at once by the user", *doubts, *broken])
+    if doubts:
+        return Judgement(Verdict.INVALID, ExitCode.INVALID, doubts + broken)
+    if stop is Stop.GRACEFUL:
+        return Judgement(Verdict.ABORTED, ExitCode.ABORTED, ["stopped by the user", *broken])
+    if broken:
+        return Judgement(Verdict.FAILED, ExitCode.FAILED, broken)
+    return Judgement(Verdict.PASSED, ExitCode.PASSED, [])

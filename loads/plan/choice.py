@@ -1,0 +1,43 @@
+"""Which test an iteration runs, when there are several.
+
+A deck holds each test as often as its weight says, in an order shuffled anew (but seeded) for each pass. VU k's i-th
+iteration takes the card k + i, so that over any stretch of iterations the weights are kept as exactly as whole cards
+allow, and the first pass over k or i alone runs every test. Random draws would need thousands of iterations for that.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from functools import lru_cache
+from math import gcd
+
+
+class Deck:
+    """An endless, repeatable choice among `len(weights)` tests.
+
+    Args:
+        weights: how often each test comes up, each 1 or more.
+        seed: the same seed gives the same choices.
+    """
+
+    def __init__(self, weights: Sequence[int], seed: int) -> None:
+        shrink = gcd(*weights)
+        self._cards = [index for index, weight in enumerate(weights) for _ in range(weight // shrink)]
+        self._seed = seed
+        self._shuffled = lru_cache(maxsize=64)(self._shuffle)
+
+    def __len__(self) -> int:
+        return len(self._cards)
+
+    def pick(self, slot: int, iteration: int) -> int:
+        """Index of the test that VU `slot` runs as its `iteration`-th (from 0)."""
+        if len(self._cards) == 1:
+            return 0
+        pass_number, card = divmod(slot + iteration, len(self._cards))
+        return self._shuffled(pass_number)[card]
+
+    def _shuffle(self, pass_number: int) -> tuple[int, ...]:
+        cards = list(self._cards)
+        random.Random(f"{self._seed}/{pass_number}").shuffle(cards)
+        return tuple(cards)

@@ -1,0 +1,153 @@
+"""The block at the end of a run.
+
+Its first part keeps every label, in order and spacing, that the classic tool printed and that scripts parse; a golden
+test holds it. What is new comes after it.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+
+from loads.metrics.result import Result
+from loads.metrics.summary import ErrorGroup, ErrorKey
+from loads.report.figures import by_url, has_many_tests, label, ordered_series, percentiles_ms, rate_per_s
+from loads.units import US_PER_S, plural
+
+BAR_WIDTH = 62
+MAX_ROWS = 20
+_HEADS = ("p50", "p90", "p95", "p99", "p99.9", "max")
+
+
+def end_block(result: Result) -> str:
+    """The whole block for a finished run, without a line break at the end."""
+    return "\n".join([*classic_lines(result), "", *new_lines(result)])
+
+
+def classic_lines(result: Result) -> Iterator[str]:
+    """What the classic tool printed."""
+    duration_us = result.duration_us or 0
+    totals, hits = result.summary.totals, result.summary.hits
+    mean_us = hits.service.mean_us
+    urls = by_url(result)
+    yield bar(done_part(result))
+    yield f"Duration: {duration_us / US_PER_S:.2f} seconds"
+    yield f"Hits: {hits.hits}"
+    yield f"Started: {result.info.started_at.replace(tzinfo=None).isoformat(' ', 'microseconds')}"
+    yield f"Approximate Average RPS: {int(rate_per_s(result, duration_us))}"
+    yield "Average request time: " + ("-" if mean_us is None else f"{mean_us / US_PER_S:.2f}s")
+    yield "Opened web sockets: 0"
+    yield "Bytes received via web sockets : 0"
+    yield ""
+    yield f"Success: {totals.success}"
+    yield f"Errors: {totals.errors}"
+    yield f"Failures: {totals.failures}"
+    yield ""
+    timed = [entry for entry in urls if entry.mean_s is not None]
+    if timed:
+        slowest = max(timed, key=lambda entry: entry.mean_s or 0.0)
+        yield f"Slowest URL: {slowest.name} Average Request Time: {slowest.mean_s:.7f}"
+    else:
+        yield "Slowest URL: -"
+    yield "Stats by URLs:"
+    for entry in urls[:MAX_ROWS]:
+        mean = "-" if entry.mean_s is None else f"{entry.mean_s:.7f}"
+        yield f"- {entry.name}"
+        yield f"        Average request time: {mean} Hits success rate: {round(entry.success_rate, 4)}"
+    if len(urls) > MAX_ROWS:
+        yield f"- ... and {len(urls) - MAX_ROWS} more; --output json=FILE has all"
+    yield "Custom metrics:"
+    for name, count in sorted(result.summary.counters.items()):
+        yield f"- {name} : {count}"
+
+
+def new_lines(result: Result) -> Iterator[str]:
+    """Percentiles, what did not go well, and the verdict."""
+    yield from _percentiles(result)
+    yield ""
+    yield from _accounts(result)
+    if result.summary.errors:
+        yield ""
+        yield from error_lines(result)
+    for warning in result.warnings:
+        yield f"Warning: {warning}"
+    judgement = result.judge()
+    reasons = f" ({'; '.join(judgement.reasons)})" if judgement.reasons else ""
+    yield f"Verdict: {judgement.verdict.value}{reasons}"
+
+
+def _percentiles(result: Result) -> Iterator[str]:
+    many = has_many_tests(result)
+    rows = [
+        (f"{series.hits:,}", *percentiles_ms(series.service), label(key, with_scenario=many))
+        for key, series in ordered_series(result)
+    ]
+    if not rows:
+        yield "Service times: nothing was measured"
+        return
+    shown = [("hits", *_HEADS, "series"), *rows[:MAX_ROWS]]
+    widths = [max(len(row[column]) for row in shown) for column in range(len(_HEADS) + 1)]
+    yield "Service times in ms, to the end of the body (no start times were planned: response times are the same):"
+    for row in shown:
+        cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=False)]
+        yield f"{'  '.join(cells)}  {row[-1]}"
+    if len(rows) > MAX_ROWS:
+        yield f"... and {len(rows) - MAX_ROWS} more series; --output json=FILE has all"
+
+
+def _accounts(result: Result) -> Iterator[str]:
+    totals, hits = result.summary.totals, result.summary.hits
+    rest = [
+        (result.unstarted, "unstarted"),
+        (totals.interrupted, "interrupted"),
+        (result.lost_iterations, "lost"),
+    ]
+    told = "".join(f", {count:,} {word}" for count, word in rest if count)
+    yield f"Iterations: {totals.ended:,} of {result.due:,} ended{told}"
+    if totals.skipped:
+        yield f"Skipped: {totals.skipped}"
+    unsent = f", {hits.unsent:,} unsent" if hits.unsent else ""
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(hits.errors.items()))
+    yield f"Requests: {hits.sent:,} sent{unsent}" + (f"; without a whole answer: {kinds}" if kinds else "")
+    for loss in result.losses:
+        span = f"from {loss.from_us / US_PER_S:.1f} s to {loss.to_us / US_PER_S:.1f} s"
+        unsent = f" and {loss.unsent:,} unsent" if loss.unsent else ""
+        yield (
+            f"Lost: {plural(loss.iterations, 'iteration')} and {plural(loss.sent, 'sent request')}{unsent}, {span}: "
+            f"worker {loss.worker} {loss.reason}"
+        )
+
+
+def error_lines(result: Result) -> Iterator[str]:
+    """Failures and errors, grouped, the most frequent first, each with its first traceback."""
+    groups = sorted(result.summary.errors.items(), key=lambda item: (-item[1].count, item[0]))
+    yield "Failures and errors:"
+    for key, group in groups[:MAX_ROWS]:
+        yield f"- {headline(key, group)}"
+        yield textwrap.indent(group.traceback or group.message, "    ")
+    if len(groups) > MAX_ROWS:
+        yield f"- ... and {len(groups) - MAX_ROWS} more kinds; --output json=FILE has all"
+
+
+def headline(key: ErrorKey, group: ErrorGroup) -> str:
+    """``3 failures, AssertionError in test_it at site.py:12, from 0.1 s to 2.3 s``."""
+    first, last = group.first_us / US_PER_S, group.last_us / US_PER_S
+    when = f"at {first:.1f} s" if group.count == 1 else f"from {first:.1f} s to {last:.1f} s"
+    where = f" at {key.place}" if key.place else ""
+    return f"{plural(group.count, key.outcome)}: {key.kind}{where}, {when}"
+
+
+def done_part(result: Result) -> float:
+    """How much of the plan was done, 0..1."""
+    if result.info.due is not None:
+        return (result.due - result.unstarted) / result.due if result.due else 1.0
+    planned_us = result.info.duration_us or 0
+    if result.stop is None or not planned_us:
+        return 1.0
+    return min(1.0, (result.duration_us or 0) / planned_us)
+
+
+def bar(part: float, width: int = BAR_WIDTH) -> str:
+    """``[=====     ]  50%``; full only when all is done."""
+    filled = int(width * part)
+    return f"[{'=' * filled}{' ' * (width - filled)}] {int(100 * part)}%"

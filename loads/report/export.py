@@ -1,0 +1,174 @@
+"""A result as JSON, for machines. docs/metrics.rst describes every field; `SCHEMA` changes when a meaning does."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+import loads
+from loads.metrics.histogram import Histogram
+from loads.metrics.result import Loss, Result
+from loads.metrics.summary import Series, SeriesKey
+from loads.report.figures import QUANTILES, ordered_series, rate_per_s, users_in
+from loads.units import US_PER_S
+
+SCHEMA: Final = 1
+_NAMES: Final = ("p50_ms", "p90_ms", "p95_ms", "p99_ms", "p999_ms")
+
+
+def to_json(result: Result) -> bytes:
+    """The finished run `result` as one indented JSON document with a line break at its end."""
+    return msgspec.json.format(msgspec.json.encode(as_document(result)), indent=2) + b"\n"
+
+
+def as_document(result: Result) -> dict[str, Any]:
+    """The document as plain values."""
+    judgement = result.judge()
+    duration_us = result.duration_us or 0
+    return {
+        "schema": SCHEMA,
+        "run": _run(result),
+        "totals": _totals(result, duration_us),
+        "series": [_series(key, series) for key, series in ordered_series(result)],
+        "counters": dict(sorted(result.summary.counters.items())),
+        "errors": _errors(result),
+        "timeline": _timeline(result, duration_us),
+        "verdict": judgement.verdict.value,
+        "reasons": judgement.reasons,
+        "exit_code": int(judgement.exit_code),
+    }
+
+
+def _run(result: Result) -> dict[str, Any]:
+    info = result.info
+    return {
+        "id": info.id,
+        "loads_version": loads.__version__,
+        "started_at": info.started_at.isoformat(),
+        "duration_s": _seconds(result.duration_us or 0),
+        "planned_duration_s": None if info.duration_us is None else _seconds(info.duration_us),
+        "targets": info.targets,
+        "scenarios": info.scenarios,
+        "plan": info.plan,
+        "users": info.users,
+        "workers": info.workers,
+        "seed": info.seed,
+        "server_url": info.server_url,
+        "losses": [_loss(loss) for loss in result.losses],
+        "warnings": result.warnings,
+    }
+
+
+def _loss(loss: Loss) -> dict[str, Any]:
+    return {
+        "worker": loss.worker,
+        "incarnation": f"{loss.incarnation:016x}",
+        "reason": loss.reason,
+        "from_s": _seconds(loss.from_us),
+        "to_s": _seconds(loss.to_us),
+        "iterations": loss.iterations,
+        "sent": loss.sent,
+        "unsent": loss.unsent,
+    }
+
+
+def _totals(result: Result, duration_us: int) -> dict[str, Any]:
+    totals, hits = result.summary.totals, result.summary.hits
+    return {
+        "iterations": totals.ended,
+        "due": result.due,
+        "started": result.started,
+        "ended": totals.ended,
+        "unstarted": result.unstarted,
+        "interrupted": totals.interrupted,
+        "lost_iterations": result.lost_iterations,
+        "hits": hits.hits,
+        "sent": hits.sent,
+        "unsent": hits.unsent,
+        "lost": result.lost_sent,
+        "lost_unsent": result.lost_unsent,
+        "rps": round(rate_per_s(result, duration_us), 3),
+        "success": totals.success,
+        "failures": totals.failures,
+        "errors": totals.errors,
+        "skipped": totals.skipped,
+        "bytes_sent": hits.bytes_sent,
+        "bytes_received": hits.bytes_received,
+    }
+
+
+def _series(key: SeriesKey, series: Series) -> dict[str, Any]:
+    return {
+        "scenario": key.scenario,
+        "method": key.method,
+        "name": key.name,
+        "hits": series.hits,
+        "sent": series.sent,
+        "unsent": series.unsent,
+        "failed": series.failed,
+        "statuses": {str(status): count for status, count in sorted(series.statuses.items())},
+        "errors": dict(sorted(series.errors.items())),
+        "bytes_sent": series.bytes_sent,
+        "bytes_received": series.bytes_received,
+        "service": _distribution(series.service),
+        "response": _distribution(series.response_or_service),
+    }
+
+
+def _distribution(histogram: Histogram) -> dict[str, float | None]:
+    mean_us = histogram.mean_us
+    filled = bool(histogram.counts)
+    values = dict(zip(_NAMES, histogram.percentiles_us(QUANTILES), strict=True))
+    return {
+        "mean_ms": _ms(mean_us),
+        "min_ms": _ms(histogram.min_us if filled else None),
+        **{name: _ms(value) for name, value in values.items()},
+        "max_ms": _ms(histogram.max_us if filled else None),
+    }
+
+
+def _errors(result: Result) -> list[dict[str, Any]]:
+    groups = sorted(result.summary.errors.items(), key=lambda item: (-item[1].count, item[0]))
+    return [
+        {
+            "outcome": key.outcome,
+            "kind": key.kind,
+            "place": key.place,
+            "scenario": group.scenario,
+            "message": group.message,
+            "traceback": group.traceback,
+            "count": group.count,
+            "first_s": _seconds(group.first_us),
+            "last_s": _seconds(group.last_us),
+        }
+        for key, group in groups
+    ]
+
+
+def _timeline(result: Result, duration_us: int) -> list[dict[str, Any]]:
+    rows = []
+    for row in result.timeline.rows():
+        p50, p95, p99 = row.point.service.percentiles_us((0.5, 0.95, 0.99))
+        rows.append(
+            {
+                "t_s": _seconds(row.t_us),
+                "width_s": _seconds(row.width_us),
+                "users": users_in(row, duration_us),
+                "hits": row.point.hits,
+                "failures": row.point.failures,
+                "errors": row.point.errors,
+                "p50_ms": _ms(p50),
+                "p95_ms": _ms(p95),
+                "p99_ms": _ms(p99),
+            }
+        )
+    return rows
+
+
+def _ms(value_us: float | None) -> float | None:
+    return None if value_us is None else round(value_us / 1_000, 3)
+
+
+def _seconds(value_us: int) -> float:
+    return round(value_us / US_PER_S, 6)

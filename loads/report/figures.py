@@ -1,0 +1,89 @@
+"""The figures that several reports show, worked out once."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from loads.metrics.histogram import Histogram
+from loads.metrics.result import Result
+from loads.metrics.summary import ITERATION, TRANSACTION, Series, SeriesKey
+from loads.metrics.timeline import Row
+from loads.units import US_PER_S
+
+QUANTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
+
+
+class UrlStats(NamedTuple):
+    """Requests of one name, whatever their method and scenario."""
+
+    name: str
+    hits: int
+    mean_s: float | None
+    success_rate: float
+
+
+def rate_per_s(result: Result, elapsed_us: int) -> float:
+    """Hits per second over the whole time."""
+    return result.summary.hits.hits * US_PER_S / elapsed_us if elapsed_us else 0.0
+
+
+def by_url(result: Result) -> list[UrlStats]:
+    """One entry per name of requests, most hits first."""
+    merged: dict[str, Series] = {}
+    for key, series in result.summary.series.items():
+        if key.is_hit:
+            merged.setdefault(key.name, Series()).merge(series)
+    stats = []
+    for name, series in merged.items():
+        mean_us = series.service.mean_us
+        good = sum(count for status, count in series.statuses.items() if 200 <= status < 400)
+        rate = good / series.hits if series.hits else 0.0
+        stats.append(UrlStats(name, series.hits, None if mean_us is None else mean_us / US_PER_S, rate))
+    return sorted(stats, key=lambda entry: (-entry.hits, entry.name))
+
+
+def ordered_series(result: Result) -> list[tuple[SeriesKey, Series]]:
+    """Requests, then transactions, then iterations; in each the most frequent first."""
+    place = {TRANSACTION: 1, ITERATION: 2}
+    return sorted(
+        result.summary.series.items(),
+        key=lambda item: (place.get(item[0].method, 0), -item[1].hits, item[0]),
+    )
+
+
+def label(key: SeriesKey, *, with_scenario: bool = False) -> str:
+    """A series in one line: ``GET http://...``, ``transaction checkout``, ``iteration module.Class.test``.
+
+    `with_scenario` adds the test where the same name may come from several.
+    """
+    if key.method == ITERATION:
+        return f"{key.method} {key.scenario}"
+    test = f" [{key.scenario.rpartition('.')[2]}]" if with_scenario else ""
+    return f"{key.method} {key.name}{test}"
+
+
+def has_many_tests(result: Result) -> bool:
+    """Whether series of several tests are to be told apart."""
+    return len({key.scenario for key in result.summary.series}) > 1
+
+
+def milliseconds(value_us: float | None) -> str:
+    """``0.123``, ``12.3``, ``1,234``: three digits that count; a dash for none."""
+    if value_us is None:
+        return "-"
+    value_ms = value_us / 1_000
+    if value_ms >= 99.95:
+        return f"{value_ms:,.0f}"
+    return f"{value_ms:.1f}" if value_ms >= 9.995 else f"{value_ms:.2f}"
+
+
+def percentiles_ms(histogram: Histogram) -> list[str]:
+    """p50, p90, p95, p99, p99.9 and the maximum, for people."""
+    maximum = histogram.max_us if histogram.counts else None
+    return [milliseconds(value) for value in (*histogram.percentiles_us(QUANTILES), maximum)]
+
+
+def users_in(row: Row, end_us: int) -> int:
+    """How many users ran in `row` on average; `end_us`: where the run ended, or is."""
+    covered_us = min(row.width_us, max(end_us - row.t_us, 1))
+    return round(row.point.users_us / covered_us)

@@ -1,0 +1,167 @@
+"""A run on this machine: a distributed run without the middle.
+
+Starts the same workers through the same pool as an agent does, and folds the same deltas. All decisions are the pool's
+state's; this says when the barrier opens and what comes next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import tempfile
+import time
+from pathlib import Path
+
+from loads.errors import NotStarted
+from loads.metrics.result import Result
+from loads.metrics.verdict import Stop
+from loads.plan.spec import Plan
+from loads.pool.output import Printed
+from loads.pool.pool import Report, WorkerPool
+from loads.pool.state import AllGone, AllLoaded, AllReady, Begin, End, Go, Halt, Lost, Measured, PhaseOver, Refused
+from loads.runner.follow import Follower
+from loads.runner.spec import RunSpec, TestsRefused, count_workers, find_doubts, plan_run
+from loads.units import US_PER_S, format_duration, plural
+from loads.wire.messages import Load
+
+_PROGRESS_S = 0.25
+_HEAD_START_US = 50_000
+"""Between the barrier and the first iteration: time for every worker to hear of it."""
+
+
+async def run_local(spec: RunSpec, follower: Follower) -> Result:
+    """Run `spec` on worker processes to its end; the result is complete and its laws of conservation hold.
+
+    SIGINT and SIGTERM stop it: the first gracefully, the second at once.
+
+    Raises:
+        TestsRefused: the targets are not there, don't import, or can't run.
+        UsageError: the load makes no sense.
+    """
+    with tempfile.TemporaryDirectory(prefix="loads-") as directory:
+        return await _LocalRun(spec, follower).run(Path(directory))
+
+
+class _LocalRun:
+    def __init__(self, spec: RunSpec, follower: Follower) -> None:
+        self._spec = spec
+        self._follower = follower
+        self._workers = count_workers(spec)
+        self._pool: WorkerPool | None = None
+        self._plan: Plan | None = None
+        self._result: Result | None = None
+        self._run_at_us: int | None = None
+        self._stop: Stop | None = None
+        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def run(self, directory: Path) -> Result:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._on_signal)
+        load = Load(targets=self._spec.targets, search_path=self._spec.search_path)
+        try:
+            async with WorkerPool(self._workers, load, directory, self._report) as self._pool:
+                ticker = asyncio.create_task(self._tick())
+                try:
+                    await asyncio.wait([self._over, self._pool.broken], return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    ticker.cancel()
+                if self._pool.broken.done():
+                    self._pool.broken.result()
+                self._over.result()
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+        if self._result is None:
+            raise NotStarted("stopped before the first iteration")
+        if self._result.duration_us is None:
+            self._result.duration_us = 0
+        self._result.stop = self._stop
+        self._result.check()
+        return self._result
+
+    def _report(self, report: Report) -> None:
+        try:
+            self._take(report)
+        except Exception as error:
+            if not self._over.done():
+                self._over.set_exception(error)
+
+    def _take(self, report: Report) -> None:
+        match report:
+            case Printed(worker, line):
+                self._follower.printed(worker, line)
+            case Refused(failure):
+                if not self._over.done():
+                    self._over.set_exception(TestsRefused(failure))
+            case AllLoaded(loaded):
+                self._plan, info = plan_run(self._spec, loaded, self._workers)
+                self._result = Result(info=info, warnings=find_doubts(self._plan, self._workers))
+                self._follower.planned(self._result)
+                begin = Begin(self._plan, self._spec.seed, self._spec.server_url, self._spec.fresh_session)
+                self._handle(begin if self._stop is None else End())
+            case AllReady():
+                self._run_at_us = _now_us() + _HEAD_START_US
+                self._handle(Go(0, self._run_at_us, self._run_at_us) if self._stop is None else End())
+            case AllGone():
+                if not self._over.done():
+                    self._over.set_result(None)
+            case Measured() | PhaseOver() | Lost():
+                self._fold(report)
+
+    def _fold(self, report: Measured | PhaseOver | Lost) -> None:
+        assert self._result is not None
+        assert self._plan is not None
+        match report:
+            case Measured(worker, delta):
+                self._result.add(delta.t_us, delta.summary)
+                self._result.users[worker] = delta.users
+            case PhaseOver(phase, ended_us):
+                self._result.duration_us = ended_us
+                self._result.users.clear()
+                if self._stop is None and phase + 1 < len(self._plan.phases):
+                    assert self._run_at_us is not None
+                    self._handle(Go(phase + 1, self._run_at_us, _now_us() + _HEAD_START_US))
+                else:
+                    self._handle(End())
+            case Lost():
+                self._result.declare(report.loss, report.missing)
+                self._follower.noticed(_tell_loss(report))
+
+    def _handle(self, event: Begin | Go | End | Halt) -> None:
+        assert self._pool is not None
+        self._pool.handle(event)
+
+    def _on_signal(self) -> None:
+        if self._stop is None:
+            self._stop = Stop.GRACEFUL
+            grace_us = 0 if self._plan is None else self._plan.graceful_stop_us
+            self._follower.noticed(
+                f"stopping: iterations in flight have {format_duration(grace_us)}; once more to stop at once"
+            )
+        elif self._stop is Stop.GRACEFUL:
+            self._stop = Stop.HARD
+            self._follower.noticed("stopping at once")
+        else:
+            return
+        self._handle(Halt(now=self._stop is Stop.HARD))
+        if self._run_at_us is None:
+            self._handle(End())
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(_PROGRESS_S)
+            if self._result is not None and self._run_at_us is not None:
+                self._follower.progress(self._result, max(0, _now_us() - self._run_at_us))
+
+
+def _tell_loss(report: Lost) -> str:
+    loss = report.loss
+    span = f"{loss.from_us / US_PER_S:.1f}-{loss.to_us / US_PER_S:.1f} s"
+    lost = f"lost: {plural(loss.iterations, 'iteration')}, {plural(loss.sent, 'request')} of {span}"
+    then = "another takes its users" if report.replaced else "nobody takes its users"
+    return f"worker {loss.worker} {loss.reason}; {lost}; {then}"
+
+
+def _now_us() -> int:
+    return time.monotonic_ns() // 1_000

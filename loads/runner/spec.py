@@ -1,0 +1,119 @@
+"""What to run, where and how; and what follows from it once the tests are known.
+
+The same for a run over worker processes and for one inside the command, so that both plan alike.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+from loads.errors import UsageError
+from loads.metrics.result import RunInfo
+from loads.plan.spec import LoadOptions, Plan, build_plan
+from loads.units import format_duration, plural
+from loads.wire.messages import Loaded, LoadFailed
+
+_FILES_BESIDE_USERS = 64
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One run, as the command line asks for it.
+
+    Attributes:
+        search_path: directories that come first when modules are looked for.
+        workers: processes; None: as many as there are processors and users for.
+    """
+
+    targets: tuple[str, ...]
+    search_path: tuple[str, ...]
+    load: LoadOptions
+    workers: int | None
+    seed: int
+    server_url: str | None
+    fresh_session: bool
+
+
+class TestsRefused(UsageError):
+    """The targets can't be run; `traceback` is the test file's own, when it raised."""
+
+    __test__ = False
+
+    def __init__(self, failure: LoadFailed) -> None:
+        super().__init__(failure.message, failure.hint)
+        self.traceback = failure.traceback
+
+
+def new_seed() -> int:
+    """A seed for a run that names none; short enough to type."""
+    return secrets.randbelow(1_000_000)
+
+
+def count_workers(spec: RunSpec) -> int:
+    """How many processes the run gets: never more than users."""
+    if spec.load.stages is not None:
+        users = max(stage.users for stage in spec.load.stages)
+    else:
+        users = max(spec.load.users or (1,))
+    wanted = len(os.sched_getaffinity(0)) if spec.workers is None else spec.workers
+    return max(1, min(wanted, users))
+
+
+def plan_run(spec: RunSpec, loaded: Loaded, workers: int) -> tuple[Plan, RunInfo]:
+    """The plan for the tests that were found, and what a report says of the run."""
+    plan = build_plan(spec.load, len(loaded.scenarios))
+    info = RunInfo(
+        id=secrets.token_hex(4),
+        started_at=datetime.now().astimezone(),
+        targets=spec.targets,
+        scenarios=tuple(scenario.name for scenario in loaded.scenarios),
+        plan=describe(plan, loaded, workers, spec.seed),
+        users=plan.max_users,
+        workers=workers,
+        seed=spec.seed,
+        server_url=spec.server_url,
+        due=plan.due,
+        duration_us=plan.duration_us,
+    )
+    return plan, info
+
+
+def describe(plan: Plan, loaded: Loaded, workers: int, seed: int) -> str:
+    """The plan as it is printed before the start, without a line break at the end."""
+    where = "in this process" if not workers else f"on {plural(workers, 'worker')}"
+    if len(loaded.scenarios) == 1:
+        lines = [f"Running {loaded.scenarios[0].name}"]
+    else:
+        weighted = any(scenario.weight != 1 for scenario in loaded.scenarios) and not plan.each_once
+        lines = [f"Running {plural(len(loaded.scenarios), 'test')}:"]
+        lines += [
+            f"  {scenario.name}" + (f" (weight {scenario.weight})" if weighted else "")
+            for scenario in loaded.scenarios[:20]
+        ]
+        if len(loaded.scenarios) > 20:
+            lines.append(f"  and {len(loaded.scenarios) - 20} more")
+    steps = [phase.describe() for phase in plan.phases]
+    if plan.each_once and len(loaded.scenarios) > 1:
+        steps = ["1 user, each test once"]
+    lines.append(f"Plan: {', then '.join(steps)}; {where}, seed {seed}")
+    if plan.duration_us is not None:
+        lines[-1] += f", iterations in flight get {format_duration(plan.graceful_stop_us)} at the end"
+    return "\n".join(lines)
+
+
+def find_doubts(plan: Plan, workers: int) -> list[str]:
+    """What may go wrong with the plan on this machine, each with what to do."""
+    users = -(-plan.max_users // max(1, workers))
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = users + _FILES_BESIDE_USERS
+    if hard != resource.RLIM_INFINITY and needed > hard:
+        return [
+            f"{plural(users, 'user')} in one process need about {needed:,} open files and {hard:,} are allowed: "
+            "requests may fail with 'Too many open files'; raise the limit (ulimit -Hn, or LimitNOFILE of the service) "
+            "or use more workers"
+        ]
+    return []

@@ -1,0 +1,1 @@
+"""Every message between processes, a typed struct each, and the only encoder."""

@@ -1,0 +1,138 @@
+"""What a worker and its parent say to each other, in the order in which they say it.
+
+    parent                          worker
+                <- Hello            who I am
+    Load        ->                  import these targets
+                <- Loaded | LoadFailed
+    Assign      ->                  your share of the load; run the fixtures
+                <- Ready
+    Start       ->                  a phase begins at that time
+                <- Delta ...        once a second
+                <- PhaseDone
+    Start ...   ->                  the next one, or
+    Finish      ->                  run the fixtures' ends
+                <- Delta, Bye
+    Alive       ->                  each second, all the time: no iteration starts without
+    Stop        ->                  at any time
+
+Times are microseconds of this machine's monotonic clock where named `at_us`, else since the run's start.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from loads.metrics.summary import Summary
+from loads.plan.spec import Plan
+
+PROTOCOL: Final = 1
+
+
+class _Message(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Base: tagged with its class name."""
+
+
+class Hello(_Message, frozen=True):
+    """First words of a worker: its protocol, and the random 64 bits of this process's life."""
+
+    protocol: int
+    incarnation: int
+
+
+class Load(_Message, frozen=True):
+    """Import `targets`, with `search_path` in front of sys.path."""
+
+    targets: tuple[str, ...]
+    search_path: tuple[str, ...]
+
+
+class ScenarioInfo(_Message, frozen=True):
+    """One selected test and how often it is chosen."""
+
+    name: str
+    weight: int
+
+
+class Loaded(_Message, frozen=True):
+    """The targets hold these tests; `hooks` are the fixtures that will run once per worker."""
+
+    scenarios: tuple[ScenarioInfo, ...]
+    hooks: tuple[str, ...]
+
+
+class LoadFailed(_Message, frozen=True):
+    """The targets can't be used: what is wrong, what to do, and the test file's own traceback if it raised."""
+
+    message: str
+    hint: str
+    traceback: str
+
+
+class Assign(_Message, frozen=True):
+    """Worker `worker` of `workers` of the run `plan`."""
+
+    worker: int
+    workers: int
+    plan: Plan
+    seed: int
+    server_url: str | None
+    fresh_session: bool
+
+
+class Ready(_Message, frozen=True):
+    """Fixtures ran; `runnable` of the selected tests can run (fewer when a setUpClass failed)."""
+
+    runnable: int
+
+
+class Start(_Message, frozen=True):
+    """Phase `phase` begins at `phase_at_us`; the run began (or begins) at `run_at_us`."""
+
+    phase: int
+    run_at_us: int
+    phase_at_us: int
+
+
+class Delta(_Message, frozen=True):
+    """What was measured in the second of the run that begins at `t_us`; `users` run now. `seq` counts from 1."""
+
+    seq: int
+    t_us: int
+    users: int
+    summary: Summary
+
+
+class PhaseDone(_Message, frozen=True):
+    """All of the worker's users are through with phase `phase`; the last iteration ended at `ended_us`."""
+
+    phase: int
+    ended_us: int
+
+
+class Alive(_Message, frozen=True):
+    """The parent is there."""
+
+
+class Stop(_Message, frozen=True):
+    """Start no more iterations; with `now`, cut off those in flight."""
+
+    now: bool
+
+
+class Finish(_Message, frozen=True):
+    """Run the ends of the fixtures, send what is left, say Bye and exit."""
+
+
+class Bye(_Message, frozen=True):
+    """The last words: `last_seq` deltas were sent."""
+
+    last_seq: int
+
+
+Down = Load | Assign | Start | Alive | Stop | Finish
+"""From the parent to a worker."""
+Up = Hello | Loaded | LoadFailed | Ready | Delta | PhaseDone | Bye
+"""From a worker to its parent."""
+Message = Down | Up

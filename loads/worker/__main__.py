@@ -1,0 +1,30 @@
+"""A worker process: ``python -m loads.worker FD PAGE INCARNATION``, started by a pool and by nobody else.
+
+Patches the standard library before anything else is imported. FD is this end of a socketpair, PAGE a file for the
+counters that outlive the process, INCARNATION the 64 bits (hexadecimal) that name this process's life.
+"""
+
+from gevent import monkey
+
+monkey.patch_all()
+
+import resource  # noqa: E402
+import signal  # noqa: E402
+import sys  # noqa: E402
+
+from loads.worker.link import open_link, open_page  # noqa: E402
+from loads.worker.process import Worker, serve  # noqa: E402
+
+
+def main(arguments: list[str]) -> None:
+    """Serve the parent until it says Finish or is gone."""
+    descriptor, page_path, incarnation = arguments
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    link = open_link(int(descriptor), page_path)
+    serve(Worker(link.send, open_page(page_path)), link, int(incarnation, 16))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

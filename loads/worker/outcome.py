@@ -1,0 +1,126 @@
+"""What became of an iteration, told by unittest itself.
+
+An `Outcome` is what a TestCase reports to while it runs: the part of a unittest.TestResult that `TestCase.run` calls,
+counting as unittest counts. One per virtual user, used again for each iteration.
+"""
+
+from __future__ import annotations
+
+import time
+import unittest
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from loads.errors import Interrupted
+from loads.metrics.summary import ErrorKey
+from loads.worker.tracebacks import format_traceback, kind_name, place_of
+
+if TYPE_CHECKING:
+    from loads.client.recorder import Recorder
+    from loads.client.user import VirtualUser
+
+_ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
+
+FAILURE = "failure"
+ERROR = "error"
+
+
+class Faults:
+    """Counts failures and errors of one worker, from iterations and fixtures alike."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self.run_at_us: int | None = None
+
+    def failure(self, error: BaseException, scenario: str) -> None:
+        """An assertion did not hold."""
+        self._recorder.summary.totals.failures += 1
+        self._group(FAILURE, error, scenario)
+
+    def error(self, error: BaseException, scenario: str) -> None:
+        """Anything else was raised."""
+        self._recorder.summary.totals.errors += 1
+        self._group(ERROR, error, scenario)
+
+    def _group(self, outcome: str, error: BaseException, scenario: str) -> None:
+        t_us = 0 if self.run_at_us is None else max(0, time.monotonic_ns() // 1_000 - self.run_at_us)
+        key = ErrorKey(outcome, kind_name(type(error)), place_of(error.__traceback__))
+        known = key in self._recorder.summary.errors
+        trace = "" if known else format_traceback(error)
+        self._recorder.error(key, t_us, str(error), trace, scenario)
+
+
+class Outcome:
+    """The result object that one virtual user's tests run with."""
+
+    failfast = False
+    shouldStop = False  # noqa: N815 - unittest's name
+
+    def __init__(self, user: VirtualUser, recorder: Recorder, faults: Faults) -> None:
+        self._user = user
+        self._recorder = recorder
+        self._faults = faults
+        self.failed = False
+        self.interrupted = False
+
+    def begin(self) -> None:
+        """Forget the iteration before."""
+        self.failed = False
+        self.interrupted = False
+
+    def startTest(self, test: Any) -> None:
+        """Called by unittest."""
+
+    def stopTest(self, test: Any) -> None:
+        """Called by unittest."""
+
+    def addSuccess(self, test: Any) -> None:
+        """The test passed."""
+        self._recorder.summary.totals.success += 1
+
+    def addFailure(self, test: Any, info: _ExcInfo) -> None:
+        """An assertion failed."""
+        self.failed = True
+        self._faults.failure(info[1], self._user.scenario)
+
+    def addError(self, test: Any, info: _ExcInfo) -> None:
+        """Something else was raised, perhaps by a hard stop."""
+        if isinstance(info[1], Interrupted):
+            self.interrupted = True
+            return
+        self.failed = True
+        self._faults.error(info[1], self._user.scenario)
+
+    def addSkip(self, test: Any, reason: str) -> None:
+        """The test, or a subtest, was skipped."""
+        self._recorder.summary.totals.skipped += 1
+
+    def addExpectedFailure(self, test: Any, info: _ExcInfo) -> None:
+        """It failed, as it should: a success."""
+        if isinstance(info[1], Interrupted):
+            self.interrupted = True
+            return
+        self._recorder.summary.totals.success += 1
+
+    def addUnexpectedSuccess(self, test: Any) -> None:
+        """It passed and should not have: a failure."""
+        name = getattr(test, "_testMethodName", str(test))
+        self.addFailure(test, _info(AssertionError(f"{name} passed, but is marked as an expected failure")))
+
+    def addSubTest(self, test: Any, subtest: Any, info: _ExcInfo | None) -> None:
+        """A subtest ended; a failed one is one failure or error."""
+        if info is None:
+            return
+        if issubclass(info[0], getattr(test, "failureException", AssertionError)):
+            self.addFailure(subtest, info)
+        else:
+            self.addError(subtest, info)
+
+
+def _info(error: BaseException) -> _ExcInfo:
+    return type(error), error, error.__traceback__
+
+
+def as_result(outcome: Outcome) -> unittest.TestResult:
+    """`outcome` for `TestCase.run`, which asks for no more than it has."""
+    return outcome  # type: ignore[return-value]

@@ -1,0 +1,183 @@
+"""What a worker does with each message from its parent, in a process of its own or inside the command (--workers 0)."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+import gevent
+from gevent.event import Event
+from gevent.queue import Queue
+
+from loads.client.capture import close_open_hits, install
+from loads.client.recorder import Recorder
+from loads.client.user import Numbers, VirtualUser
+from loads.errors import ProtocolError
+from loads.plan.choice import Deck
+from loads.plan.share import share
+from loads.wire.messages import (
+    PROTOCOL,
+    Alive,
+    Assign,
+    Bye,
+    Down,
+    Finish,
+    Hello,
+    Load,
+    Loaded,
+    LoadFailed,
+    PhaseDone,
+    Ready,
+    ScenarioInfo,
+    Start,
+    Stop,
+    Up,
+)
+from loads.worker.executor import Crew, Executor
+from loads.worker.fixtures import Fixtures
+from loads.worker.loader import LoadFailure, Scenario, hook_names, load_targets
+from loads.worker.meter import Meter, monotonic_us
+from loads.worker.outcome import Faults
+
+if TYPE_CHECKING:
+    from loads.worker.link import Link
+
+
+class Worker:
+    """One worker. `send` takes what it says to its parent, `page` the counters that outlive it.
+
+    The methods are to be called in the order of the protocol (see `wire.messages`); `stop` and `heard` at any time.
+    """
+
+    def __init__(self, send: Callable[[Up], None], page: memoryview, *, leased: bool = True) -> None:
+        self._send = send
+        self._recorder = Recorder(page)
+        self._faults = Faults(self._recorder)
+        self._meter = Meter(self._recorder, send)
+        self._leased = leased
+        self._scenarios: list[Scenario] = []
+        self._assign: Assign | None = None
+        self._fixtures: Fixtures | None = None
+        self._crew: Crew | None = None
+        self._executor: Executor | None = None
+        self._stop: Stop | None = None
+
+    def handle(self, message: Down) -> None:
+        """Do what `message` says; blocks for as long as that takes."""
+        match message:
+            case Load():
+                self._load(message)
+            case Assign():
+                self._prepare(message)
+            case Start():
+                self._run(message)
+            case Finish():
+                self._finish()
+            case Alive():
+                self.heard()
+            case Stop():
+                self.stop(message)
+
+    def heard(self) -> None:
+        """The parent is there: iterations may start."""
+        if self._crew is not None:
+            self._crew.heard_us = monotonic_us()
+
+    def stop(self, message: Stop) -> None:
+        """Start no more iterations, in this phase or another."""
+        if self._stop is None or message.now:
+            self._stop = message
+        if self._executor is not None:
+            self._executor.stop(now=message.now)
+
+    def _load(self, message: Load) -> None:
+        try:
+            self._scenarios = load_targets(message.targets, message.search_path)
+        except LoadFailure as failure:
+            self._send(LoadFailed(message=failure.message, hint=failure.hint, traceback=failure.traceback))
+            return
+        infos = tuple(ScenarioInfo(name=scenario.name, weight=scenario.weight) for scenario in self._scenarios)
+        self._send(Loaded(scenarios=infos, hooks=tuple(hook_names(self._scenarios))))
+
+    def _prepare(self, message: Assign) -> None:
+        self._assign = message
+        outside = VirtualUser(Numbers(worker=message.worker), self._recorder)
+        install(outside)
+        outside.enter()
+        self._fixtures = Fixtures(self._scenarios, self._recorder, self._faults)
+        runnable = self._fixtures.set_up()
+        once = message.plan.each_once
+        self._crew = Crew(
+            self._scenarios,
+            runnable,
+            Deck([1 if once else scenario.weight for scenario in self._scenarios], message.seed),
+            self._recorder,
+            self._faults,
+            self._meter,
+            worker=message.worker,
+            server_url=message.server_url,
+            fresh_session=message.fresh_session,
+        )
+        self._meter.flush()
+        gc.collect()
+        gc.freeze()
+        self._send(Ready(runnable=sum(scenario.cls in runnable for scenario in self._scenarios)))
+
+    def _run(self, message: Start) -> None:
+        assign, crew = self._assign, self._crew
+        if assign is None or crew is None:
+            raise ProtocolError("Start before Assign")
+        phase = assign.plan.phases[message.phase]
+        slots = share(range(phase.users), assign.worker, assign.workers)
+        self._meter.begin(message.run_at_us)
+        self._faults.run_at_us = message.run_at_us
+        crew.heard_us = monotonic_us()
+        crew.last_end_us = 0
+        self._executor = Executor(crew, phase, slots, message.phase_at_us, assign.plan.graceful_stop_us, self._leased)
+        if self._stop is not None:
+            self._executor.stop(now=self._stop.now)
+        over = Event()
+        ticker = gevent.spawn(self._tick, over)
+        self._executor.run()
+        self._executor = None
+        over.set()
+        ticker.join()
+        self._meter.flush()
+        ended_us = max(crew.last_end_us, message.phase_at_us) - message.run_at_us
+        self._send(PhaseDone(phase=message.phase, ended_us=ended_us))
+
+    def _finish(self) -> None:
+        if self._fixtures is not None and not (self._stop is not None and self._stop.now):
+            self._fixtures.tear_down()
+        close_open_hits()
+        self._meter.flush()
+        self._send(Bye(last_seq=self._meter.seq))
+
+    def _tick(self, over: Event) -> None:
+        while not over.wait(self._meter.due_in_s()):
+            self._meter.flush()
+
+
+def serve(worker: Worker, link: Link, incarnation: int) -> None:
+    """Say Hello and do what the parent says, until Finish; without a parent, stop and leave the last words in a file."""
+    link.send(Hello(protocol=PROTOCOL, incarnation=incarnation))
+    orders: Queue[Down] = Queue()
+
+    def listen(messages: Iterable[Down]) -> None:
+        for message in messages:
+            worker.heard()
+            if isinstance(message, Stop):
+                worker.stop(message)
+            elif not isinstance(message, Alive):
+                orders.put(message)
+        worker.stop(Stop(now=True))
+        orders.put(Finish())
+
+    gevent.spawn(listen, link)
+    while True:
+        order = orders.get()
+        worker.handle(order)
+        if isinstance(order, Finish):
+            break
+    link.close()
