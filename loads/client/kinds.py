@@ -38,9 +38,11 @@ BEFORE_THE_WIRE: Final = frozenset(
     {ErrorKind.DNS, ErrorKind.CONNECT, ErrorKind.CONNECT_REFUSED, ErrorKind.CONNECT_TIMEOUT, ErrorKind.TLS}
 )
 
+# Subclasses before their bases: urllib3's NewConnectionError is a ConnectTimeoutError.
 _BY_TYPE: Final[tuple[tuple[type[BaseException], ErrorKind], ...]] = (
     (Interrupted, ErrorKind.INTERRUPTED),
     (exceptions.NameResolutionError, ErrorKind.DNS),
+    (exceptions.NewConnectionError, ErrorKind.CONNECT),
     (exceptions.ConnectTimeoutError, ErrorKind.CONNECT_TIMEOUT),
     (ConnectionRefusedError, ErrorKind.CONNECT_REFUSED),
     (exceptions.SSLError, ErrorKind.TLS),
@@ -53,7 +55,6 @@ _BY_TYPE: Final[tuple[tuple[type[BaseException], ErrorKind], ...]] = (
     (BrokenPipeError, ErrorKind.RESET),
     (ConnectionAbortedError, ErrorKind.RESET),
     (http.client.HTTPException, ErrorKind.PROTOCOL),
-    (exceptions.NewConnectionError, ErrorKind.CONNECT),
 )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 from loads.client.environment import Environment
-from loads.client.user import hit_name, running
+from loads.client.user import hit_name
 
 if TYPE_CHECKING:
     from loads.client.user import VirtualUser
@@ -33,13 +33,13 @@ class LoadsSession(requests.Session):
         """As `requests.Session.request`; `name` groups URLs in one series."""
         if self._user.recorder is None:
             return super().request(method, url, *args, **kwargs)
-        if running() is not self._user:
-            self._user.enter()
+        before = self._user.enter()
         token = hit_name.set(name)
         try:
             return super().request(method, url, *args, **kwargs)
         finally:
             hit_name.reset(token)
+            self._user.leave(before)
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
         """As requests', without looking for a .netrc that isn't there."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from contextlib import AbstractContextManager, nullcontext
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -63,9 +63,13 @@ class VirtualUser:
         """Time a block as a series of its own; a block that raises counts as failed."""
         return nullcontext() if self.recorder is None else _Transaction(self, self.recorder, name, named)
 
-    def enter(self) -> None:
-        """Make this the running user of the current greenlet."""
-        _running.set(self)
+    def enter(self) -> Token[VirtualUser | None]:
+        """Make this the running user of the current greenlet; what comes back is for `leave`."""
+        return _running.set(self)
+
+    def leave(self, before: Token[VirtualUser | None]) -> None:
+        """Make the user before `enter` the running one again."""
+        _running.reset(before)
 
     def forget(self) -> None:
         """Close the session and start over: the next use makes a new one."""

@@ -7,6 +7,8 @@ profile over time. Called by cli and runner; the plan travels to the workers as 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 
 from loads.errors import UsageError
@@ -73,12 +75,18 @@ class Phase(msgspec.Struct, frozen=True):
             return f"{users} x {plural(self.hits, 'iteration')} = {self.users * self.hits:,}{ramp}"
         if len(self.stages) == 2 and not self.stages[0].duration_us:
             return f"{users} for {format_duration(self.stages[1].duration_us)}"
-        steps = (
-            f"{'at once to' if not stage.duration_us else 'over ' + format_duration(stage.duration_us) + ' to'} "
-            f"{stage.users}"
-            for stage in self.stages
-        )
-        return f"up to {users}: " + ", ".join(steps)
+        return f"up to {users}: " + ", ".join(self._steps())
+
+    def _steps(self) -> Iterator[str]:
+        before = 0
+        for stage in self.stages:
+            if stage.users == before:
+                yield f"hold for {format_duration(stage.duration_us)}"
+            elif not stage.duration_us:
+                yield f"jump to {stage.users}"
+            else:
+                yield f"ramp to {stage.users} over {format_duration(stage.duration_us)}"
+            before = stage.users
 
 
 class Plan(msgspec.Struct, frozen=True):

@@ -12,10 +12,11 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from loads.errors import ProtocolError
 from loads.metrics.counters import Counts
@@ -71,6 +72,8 @@ class WorkerPool:
         self._report = report
         self._workers: dict[int, _Worker] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._ticker: asyncio.Task[None] | None = None
+        self._closing = False
         self.broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def __repr__(self) -> str:
@@ -79,14 +82,15 @@ class WorkerPool:
     async def __aenter__(self) -> WorkerPool:
         for effect in self._state.start():
             self._perform(effect)
-        self._spawn_task(self._tick())
+        self._ticker = self._spawn_task(self._tick())
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._closing = True
+        if self._ticker is not None:
+            self._ticker.cancel()
         for worker in self._workers.values():
             self._kill(worker)
-        for task in list(self._tasks):
-            task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def handle(self, event: Event) -> None:
@@ -138,6 +142,8 @@ class WorkerPool:
             )
         reader, writer = await asyncio.open_connection(sock=ours)
         worker = self._workers[number] = _Worker(number, page, process, writer)
+        if self._closing:
+            self._kill(worker)
         assert process.stdout is not None
         assert process.stderr is not None
         listening = [
@@ -154,7 +160,8 @@ class WorkerPool:
             self._kill(worker)
             writer.close()
         self._workers.pop(number, None)
-        self.handle(Died(number, _describe(status), read_counts(page)))
+        if not self._closing:
+            self.handle(Died(number, _describe(status), read_counts(page)))
 
     async def _listen(self, worker: _Worker, reader: asyncio.StreamReader) -> None:
         unframer = from_worker()
@@ -173,10 +180,11 @@ class WorkerPool:
             await asyncio.sleep(_TICK_S)
             self.handle(Tick())
 
-    def _spawn_task(self, job: object) -> None:
-        task: asyncio.Task[None] = asyncio.create_task(job)  # type: ignore[arg-type]
+    def _spawn_task(self, job: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(job)
         self._tasks.add(task)
         task.add_done_callback(self._task_done)
+        return task
 
     def _task_done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

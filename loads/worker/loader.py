@@ -81,6 +81,7 @@ def _load(target: str) -> Iterator[Scenario]:
     path, *rest = target.split("::")
     if path.endswith(".py") or "/" in path:
         module = _import(_module_of_file(Path(path), target))
+        _check_origin(module, Path(path))
     else:
         if rest:
             raise LoadFailure(
@@ -120,6 +121,16 @@ def _module_of_file(path: Path, target: str) -> str:
     if sys.path[:1] != [str(directory)]:
         sys.path.insert(0, str(directory))
     return ".".join(parts)
+
+
+def _check_origin(module: ModuleType, path: Path) -> None:
+    """Python keeps one module of a name: a file called like one that is loaded already is never read."""
+    origin = getattr(module, "__file__", None)
+    if origin is None or not path.samefile(origin):
+        raise LoadFailure(
+            f"{path} has the name of another module, {module.__name__} ({origin or 'built in'})",
+            "give the file a name of its own, like test_site.py",
+        )
 
 
 def _files_nearby(path: Path) -> str:

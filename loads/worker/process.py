@@ -160,7 +160,7 @@ class Worker:
 
 
 def serve(worker: Worker, link: Link, incarnation: int) -> None:
-    """Say Hello and do what the parent says, until Finish; without a parent, stop and leave the last words in a file."""
+    """Say Hello and do what the parent says, until Finish; without a parent, stop and leave the last words."""
     link.send(Hello(protocol=PROTOCOL, incarnation=incarnation))
     orders: Queue[Down] = Queue()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sysconfig
 import traceback
 import unittest
-from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 
@@ -14,13 +13,26 @@ import loads
 _MACHINERY = tuple(f"{Path(module.__file__ or '').parent}/" for module in (loads, unittest))
 _LIBRARIES = tuple({f"{sysconfig.get_path(name)}/" for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _FROZEN = "<frozen "
+_MAX_CAUSES = 8
 
 
 def format_traceback(error: BaseException) -> str:
-    """The whole traceback of `error` and of what caused it, from the test's own first line on."""
+    """The traceback of `error` from the test's own first line on, then what caused it.
+
+    A cause that passed through the user's code has its own traceback; one from deep inside a library gets a line: five
+    screens of a HTTP client's internals say less.
+    """
     formatted = traceback.TracebackException.from_exception(error)
-    _clean(formatted)
-    return "".join(formatted.format()).rstrip()
+    parts = [_one(formatted)]
+    cause = formatted
+    for _ in range(_MAX_CAUSES):
+        following = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+        if following is None:
+            break
+        cause = following
+        own = any(not _is_foreign(frame.filename) for frame in cause.stack)
+        parts.append("caused by: " + (_one(cause) if own else "".join(cause.format_exception_only()).rstrip()))
+    return "\n".join(parts)
 
 
 def place_of(trace: TracebackType | None) -> str:
@@ -44,14 +56,12 @@ def _is_foreign(filename: str) -> bool:
     return filename.startswith((*_MACHINERY, *_LIBRARIES, _FROZEN))
 
 
-def _clean(formatted: traceback.TracebackException) -> None:
-    kept = [frame for frame in formatted.stack if not frame.filename.startswith((*_MACHINERY, _FROZEN, "<frozen"))]
-    kept = _without_importlib(kept)
-    formatted.stack = traceback.StackSummary.from_list(kept)
-    for link in (formatted.__cause__, formatted.__context__):
-        if link is not None:
-            _clean(link)
+def _one(formatted: traceback.TracebackException) -> str:
+    """One exception with its frames, but for those of Loads, unittest and the import machinery."""
+    kept = [frame for frame in formatted.stack if not _is_machinery(frame.filename)]
+    lines = ["Traceback (most recent call last):\n", *traceback.StackSummary.from_list(kept).format()] if kept else []
+    return "".join([*lines, *formatted.format_exception_only()]).rstrip()
 
 
-def _without_importlib(frames: Iterable[traceback.FrameSummary]) -> list[traceback.FrameSummary]:
-    return [frame for frame in frames if "/importlib/" not in frame.filename]
+def _is_machinery(filename: str) -> bool:
+    return filename.startswith((*_MACHINERY, _FROZEN)) or "/importlib/" in filename

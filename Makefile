@@ -1,0 +1,46 @@
+# Two commands: `make demo` shows a load test, `make test` runs every check. Both set up what they need, below .cache/.
+
+PYTHON ?= python3
+CACHE := .cache
+DEMO := $(CACHE)/demo
+TOX := $(CACHE)/tox
+
+# What the tests start for real, by command and Debian package.
+PACKAGES := nginx
+
+.PHONY: demo test test-long packages clean python
+
+demo: $(DEMO)/ready
+	$(DEMO)/bin/python examples/demo.py
+
+test: packages $(TOX)/bin/tox
+	$(TOX)/bin/tox run $(ARGS)
+
+test-long: packages $(TOX)/bin/tox
+	$(TOX)/bin/tox run -e long $(ARGS)
+
+$(DEMO)/ready: pyproject.toml setup.py $(shell find loads -name '*.py') | python
+	test -x $(DEMO)/bin/python || $(PYTHON) -m venv $(DEMO)
+	$(DEMO)/bin/python -m pip install --quiet --disable-pip-version-check '.[examples]'
+	touch $@
+
+$(TOX)/bin/tox: | python
+	$(PYTHON) -m venv $(TOX)
+	$(TOX)/bin/python -m pip install --quiet --disable-pip-version-check 'tox>=4.22'
+
+python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Loads needs Python 3.11 or newer: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 2; }
+
+# Installed where that is possible without asking; elsewhere the tests that need them skip and say so.
+packages:
+	@missing=; for package in $(PACKAGES); do command -v $$package >/dev/null 2>&1 || test -x /usr/sbin/$$package || missing="$$missing $$package"; done; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; \
+	else \
+	  echo "not installed, so the tests that need them will skip:$$missing"; \
+	fi
+
+clean:
+	rm -rf $(CACHE) .tox build dist docs/_build

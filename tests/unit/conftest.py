@@ -1,0 +1,3 @@
+from tests.build import load_profile
+
+load_profile()

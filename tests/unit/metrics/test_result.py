@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loads.errors import ExitCode
+from loads.metrics.counters import Counts
+from loads.metrics.result import Result
+from loads.metrics.summary import SeriesKey, Summary, Totals
+from loads.metrics.verdict import Stop, Verdict
+from loads.units import US_PER_S
+from tests.build import info_of, iterations_of, loss_of, result_of, series_of, summaries
+
+
+@given(st.lists(st.tuples(st.integers(0, 900), summaries()), max_size=6))
+def test_deltas_may_come_in_any_order(deltas: list[tuple[int, Summary]]) -> None:
+    forth, back = result_of(), result_of()
+    for second, summary in deltas:
+        forth.add(second * US_PER_S, summary)
+    for second, summary in reversed(deltas):
+        back.add(second * US_PER_S, summary)
+    assert (forth.summary, forth.timeline) == (back.summary, back.timeline)
+
+
+@given(st.lists(st.tuples(st.integers(0, 900), summaries()), max_size=6))
+def test_the_timeline_holds_what_the_summary_holds(deltas: list[tuple[int, Summary]]) -> None:
+    result = result_of()
+    for second, summary in deltas:
+        result.add(second * US_PER_S, summary)
+    points = [row.point for row in result.timeline.rows()]
+    assert sum(point.hits for point in points) == result.summary.hits.hits
+    assert sum(point.failures for point in points) == result.summary.totals.failures
+    assert sum(point.errors for point in points) == result.summary.totals.errors
+
+
+def test_what_began_and_was_not_told_is_lost_and_started() -> None:
+    """Five began, three were delivered, two died with their worker: one in flight, one between two deltas."""
+    result = result_of(iterations_of(started=4, ended=3, sent=3), due=10)
+    result.users = {0: 5, 1: 5}
+    result.declare(loss_of(iterations=2, sent=4, unsent=1), Counts(started=1, ended=0, sent=4, unsent=1))
+    assert (result.started, result.unstarted, result.due) == (5, 5, 10)
+    assert (result.lost_iterations, result.lost_sent, result.lost_unsent) == (2, 4, 1)
+    assert result.users == {1: 5}
+    result.check()
+
+
+def test_losses_of_several_workers_add_up() -> None:
+    result = result_of(iterations_of(started=2, ended=0), due=None)
+    for worker in (0, 1):
+        result.declare(loss_of(worker=worker, iterations=2, sent=3), Counts(started=1, sent=3))
+    assert (result.lost_iterations, result.lost_sent, len(result.losses)) == (4, 6, 2)
+    result.check()
+
+
+def test_where_time_decides_all_that_started_was_due() -> None:
+    result = result_of(iterations_of(started=7), due=None, duration_us=US_PER_S)
+    assert (result.due, result.unstarted) == (7, 0)
+
+
+def test_an_untold_iteration_breaks_the_law_of_conservation() -> None:
+    with pytest.raises(AssertionError):
+        result_of(iterations_of(started=3, ended=2), due=3).check()
+
+
+def test_more_iterations_than_planned_break_the_law_of_conservation() -> None:
+    with pytest.raises(AssertionError):
+        result_of(iterations_of(started=4), due=3).check()
+
+
+def test_a_sent_request_without_its_time_breaks_the_law_of_conservation() -> None:
+    summary = iterations_of(1, sent=1)
+    summary.series[SeriesKey("t", "GET", "/")] = series_of([1])
+    summary.series[SeriesKey("t", "GET", "/")].sent = 2
+    with pytest.raises(AssertionError):
+        result_of(summary).check()
+
+
+def test_a_request_without_an_outcome_breaks_the_law_of_conservation() -> None:
+    summary = iterations_of(1, sent=1, unsent=1)
+    result_of(summary).check()
+    next(iter(summary.series.values())).errors.clear()
+    with pytest.raises(AssertionError):
+        result_of(summary).check()
+
+
+def test_interrupted_iterations_are_neither_ended_nor_lost() -> None:
+    result = result_of(Summary(totals=Totals(started=5, ended=2, interrupted=3, success=2)), due=5)
+    result.check()
+    assert result.lost_iterations == 0
+
+
+def test_the_verdict_takes_everything_into_account() -> None:
+    assert result_of(iterations_of(3), due=3).judge().verdict is Verdict.PASSED
+    assert result_of(iterations_of(3), due=4).judge().verdict is Verdict.INVALID
+    stopped = result_of(iterations_of(3), due=4)
+    stopped.stop = Stop.GRACEFUL
+    assert stopped.judge().exit_code is ExitCode.ABORTED
+    lossy = result_of(iterations_of(3, 2, sent=2), due=3)
+    lossy.declare(loss_of(), Counts(sent=1))
+    assert lossy.judge().verdict is Verdict.INVALID
+    assert result_of().judge().reasons == ["no iteration came to its end", "1 planned iteration never started"]
+
+
+def test_results_share_nothing() -> None:
+    first, second = Result(info=info_of()), Result(info=info_of())
+    first.add(0, iterations_of(1))
+    first.declare(loss_of(), Counts())
+    first.warnings.append("x")
+    assert second == Result(info=info_of())

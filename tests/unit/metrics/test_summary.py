@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from loads.metrics import summary as module
+from loads.metrics.counters import Counts
+from loads.metrics.summary import (
+    ITERATION,
+    ITERATION_NAME,
+    MAX_NAMES,
+    OTHER,
+    OTHER_ERROR,
+    TRANSACTION,
+    ErrorGroup,
+    ErrorKey,
+    Series,
+    SeriesKey,
+    Summary,
+    Totals,
+)
+from tests.build import histogram_of, series_of, summaries
+
+crowded = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+parts_of_a_run = st.lists(summaries(), max_size=6)
+
+
+@pytest.fixture(params=[1, 4])
+def names(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many names a summary may hold: fewer than come, or more than ever come."""
+    monkeypatch.setattr(module, "MAX_NAMES", request.param)
+    return int(request.param)
+
+
+def merged(*parts: Summary) -> Summary:
+    whole = Summary()
+    for part in parts:
+        whole.merge(part)
+    return whole
+
+
+@crowded
+@given(a=summaries(), b=summaries())
+def test_merging_in_either_order_gives_the_same(names: int, a: Summary, b: Summary) -> None:
+    assert merged(a, b) == merged(b, a)
+
+
+@crowded
+@given(a=summaries(), b=summaries(), c=summaries())
+def test_merging_in_any_grouping_gives_the_same(names: int, a: Summary, b: Summary, c: Summary) -> None:
+    assert merged(merged(a, b), c) == merged(a, merged(b, c))
+
+
+@crowded
+@given(a=summaries())
+def test_an_empty_one_is_the_identity(names: int, a: Summary) -> None:
+    a.trim()
+    assert merged(a) == merged(Summary(), a, Summary()) == a
+
+
+@crowded
+@given(parts=parts_of_a_run, seed=st.integers(0, 1_000))
+def test_any_split_and_any_tree_of_merges_gives_the_same(names: int, parts: list[Summary], seed: int) -> None:
+    """As a cluster does it: workers, agents and the broker each merge what happens to come together."""
+    random = Random(seed)
+    heap = [merged(part) for part in parts] or [Summary()]
+    while len(heap) > 1:
+        random.shuffle(heap)
+        other = heap.pop()
+        heap[-1].merge(other)
+    assert heap[0] == merged(*parts)
+
+
+@crowded
+@given(parts=parts_of_a_run)
+def test_nothing_that_is_counted_gets_lost(names: int, parts: list[Summary]) -> None:
+    whole = merged(*parts)
+    for field in ("sent", "unsent", "failed", "bytes_sent", "bytes_received"):
+        assert sum(getattr(series, field) for series in whole.series.values()) == sum(
+            getattr(series, field) for part in parts for series in part.series.values()
+        ), field
+    assert sum(whole.counters.values()) == sum(count for part in parts for count in part.counters.values())
+    assert sum(group.count for group in whole.errors.values()) == sum(
+        group.count for part in parts for group in part.errors.values()
+    )
+    assert whole.counts == Counts(*(map(sum, zip(*(part.counts for part in parts), strict=True)))) or not parts
+
+
+@crowded
+@given(parts=parts_of_a_run)
+def test_it_holds_no_more_names_than_allowed(names: int, parts: list[Summary]) -> None:
+    whole = merged(*parts)
+    own = [key for key in whole.series if key != key.other()]
+    assert len(own) <= names
+    assert len(whole.errors.keys() - {OTHER_ERROR}) <= names
+    assert len(whole.counters.keys() - {OTHER}) <= names
+
+
+@given(summaries(), summaries())
+def test_what_is_merged_stays_as_it_is(a: Summary, b: Summary) -> None:
+    into, before = merged(a), merged(b)
+    into.merge(b)
+    into.merge(b)
+    assert merged(b) == before
+
+
+@given(summaries())
+def test_a_merge_shares_nothing_with_what_it_took_in(a: Summary) -> None:
+    into = merged(a)
+    assert not {id(series) for series in into.series.values()} & {id(series) for series in a.series.values()}
+    assert not {id(group) for group in into.errors.values()} & {id(group) for group in a.errors.values()}
+
+
+def test_as_many_names_as_designed_are_kept() -> None:
+    summary = Summary(counters={f"c{n}": 1 for n in range(MAX_NAMES + 5)})
+    summary.trim()
+    assert MAX_NAMES == 2_000
+    assert len(summary.counters) == MAX_NAMES + 1
+    assert summary.counters[OTHER] == 5
+
+
+def test_series_named_by_the_test_are_kept_before_urls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_NAMES", 2)
+    urls = [SeriesKey("t", "GET", f"http://127.0.0.1/{n}") for n in range(8)]
+    named = [SeriesKey("t", "GET", name, named=True) for name in ("home", "login")]
+    summary = Summary(series={key: series_of([1]) for key in urls + named})
+    summary.trim()
+    assert summary.series.keys() == {*named, SeriesKey(OTHER, OTHER, OTHER)}
+
+
+def test_iterations_are_kept_before_urls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_NAMES", 1)
+    iteration = SeriesKey("t", ITERATION, ITERATION_NAME)
+    urls = [SeriesKey("t", "GET", f"http://127.0.0.1/{n}") for n in range(8)]
+    summary = Summary(series={key: series_of([1]) for key in [*urls, iteration]})
+    summary.trim()
+    assert iteration in summary.series
+
+
+def test_what_is_folded_keeps_requests_apart_from_blocks_of_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_NAMES", 0)
+    keys = [SeriesKey("t", "GET", "/"), SeriesKey("t", TRANSACTION, "buy"), SeriesKey("t", ITERATION, ITERATION_NAME)]
+    summary = Summary(series={key: series_of([1]) for key in keys})
+    summary.trim()
+    assert {key: series.sent for key, series in summary.series.items()} == {
+        SeriesKey(OTHER, OTHER, OTHER): 1,
+        SeriesKey(OTHER, TRANSACTION, OTHER): 2,
+    }
+    assert summary.hits.sent == 1
+
+
+def test_only_requests_are_hits() -> None:
+    kinds = {"GET": True, "PATCH": True, OTHER: True, TRANSACTION: False, ITERATION: False}
+    assert {method: SeriesKey("t", method, "x").is_hit for method in kinds} == kinds
+
+
+def test_hits_is_the_sum_of_all_series_of_requests() -> None:
+    summary = Summary(
+        series={
+            SeriesKey("t", "GET", "/"): series_of([10, 20]),
+            SeriesKey("t", "POST", "/"): series_of([30], 500),
+            SeriesKey("t", TRANSACTION, "buy"): series_of([60]),
+        }
+    )
+    hits = summary.hits
+    assert (hits.hits, hits.failed, hits.statuses) == (3, 1, {200: 2, 500: 1})
+    assert hits.service == histogram_of([10, 20, 30])
+
+
+def test_counts_hold_what_a_workers_page_would() -> None:
+    summary = Summary(
+        series={
+            SeriesKey("t", "GET", "/"): Series(sent=3, unsent=2),
+            SeriesKey("t", ITERATION, ITERATION_NAME): Series(sent=7),
+        },
+        totals=Totals(started=9, ended=6, interrupted=2),
+    )
+    assert summary.counts == Counts(started=9, ended=8, sent=3, unsent=2)
+
+
+def test_response_times_are_the_service_times_until_a_plan_says_otherwise() -> None:
+    series = series_of([10])
+    assert series.response_or_service == series.service
+    late = series_of([20])
+    late.response = histogram_of([500])
+    series.merge(late)
+    assert series.response_or_service == histogram_of([10, 500])
+    assert series.service == histogram_of([10, 20])
+
+
+def test_an_error_group_keeps_the_first_text_and_the_whole_span() -> None:
+    late = ErrorGroup(2, 30, 90, "late", "trace of late", "t")
+    early = ErrorGroup(1, 10, 10, "early", "trace of early", "t")
+    late.merge(early)
+    assert late == ErrorGroup(3, 10, 90, "early", "trace of early", "t")
+
+
+def test_errors_of_different_places_are_told_apart() -> None:
+    one = Summary(errors={ErrorKey("failure", "AssertionError", "a.py:1"): ErrorGroup(1, 0, 0, "", "", "t")})
+    two = Summary(errors={ErrorKey("failure", "AssertionError", "a.py:2"): ErrorGroup(1, 0, 0, "", "", "t")})
+    assert len(merged(one, two).errors) == 2

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+from collections import Counter
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loads.metrics.summary import ITERATION, ITERATION_NAME, SeriesKey, Summary, Totals
+from loads.metrics.timeline import MAX_POINTS, WIDTHS_US, Point, Timeline
+from loads.units import US_PER_S
+from tests.build import histogram_of, series_of
+
+MINUTE_US = 60 * US_PER_S
+HOUR_US = 60 * MINUTE_US
+TEN_DAYS_US = 240 * HOUR_US
+
+times_us = st.one_of(
+    st.integers(0, 30 * MINUTE_US),
+    st.integers(0, 3 * HOUR_US),
+    st.integers(0, TEN_DAYS_US),
+    st.builds(lambda minutes, off: max(0, minutes * MINUTE_US + off), st.integers(0, 15_000), st.integers(-1, 1)),
+)
+events = st.lists(st.tuples(times_us, st.integers(1, 5)), max_size=25)
+
+
+def point_of(hits: int) -> Point:
+    return Point(hits, hits % 2, hits % 3, hits * 7, histogram_of([hits * 1_000] * hits))
+
+
+def timeline_of(adds: list[tuple[int, int]]) -> Timeline:
+    timeline = Timeline()
+    for t_us, hits in adds:
+        timeline.add(t_us, point_of(hits))
+    return timeline
+
+
+def merged(*parts: Timeline) -> Timeline:
+    whole = Timeline()
+    for part in parts:
+        whole.merge(part)
+    return whole
+
+
+@given(events, st.randoms(use_true_random=False))
+def test_the_order_of_adding_does_not_matter(adds: list[tuple[int, int]], random: Random) -> None:
+    shuffled = list(adds)
+    random.shuffle(shuffled)
+    assert timeline_of(shuffled) == timeline_of(adds)
+
+
+@given(st.lists(events, max_size=5), st.integers(0, 1_000))
+def test_any_split_and_any_tree_of_merges_gives_the_same(parts: list[list[tuple[int, int]]], seed: int) -> None:
+    random = Random(seed)
+    heap = [timeline_of(part) for part in parts] or [Timeline()]
+    while len(heap) > 1:
+        random.shuffle(heap)
+        other = heap.pop()
+        heap[-1].merge(other)
+    assert heap[0] == timeline_of([add for part in parts for add in part])
+
+
+@given(events)
+def test_an_empty_one_is_the_identity(adds: list[tuple[int, int]]) -> None:
+    timeline = timeline_of(adds)
+    assert merged(Timeline(), timeline) == merged(timeline, Timeline()) == timeline
+
+
+@given(events, events)
+def test_what_is_merged_stays_as_it_is(a: list[tuple[int, int]], b: list[tuple[int, int]]) -> None:
+    other = timeline_of(b)
+    into = timeline_of(a)
+    into.merge(other)
+    into.merge(other)
+    assert other == timeline_of(b)
+
+
+@given(events)
+def test_sums_are_kept_however_coarse_the_tiers(adds: list[tuple[int, int]]) -> None:
+    whole = Point()
+    for row in timeline_of(adds).rows():
+        whole.merge(row.point)
+    expected = Point()
+    for _, hits in adds:
+        expected.merge(point_of(hits))
+    assert whole == expected
+
+
+@given(events)
+def test_every_event_is_in_the_row_that_covers_its_time(adds: list[tuple[int, int]]) -> None:
+    found: Counter[tuple[int, int]] = Counter()
+    rows = timeline_of(adds).rows()
+    for t_us, hits in adds:
+        (row,) = [row for row in rows if row.t_us <= t_us < row.t_us + row.width_us and _in_tier(row, rows, t_us)]
+        found[row.t_us, row.width_us] += hits
+    assert found == Counter({(row.t_us, row.width_us): row.point.hits for row in rows})
+
+
+def _in_tier(row: object, rows: list[object], t_us: int) -> bool:
+    """The coarsest tier may end within one of its spans: there the finer row begins."""
+    return not any(
+        other.t_us <= t_us < other.t_us + other.width_us and other.width_us < row.width_us  # type: ignore[attr-defined]
+        for other in rows
+    )
+
+
+@pytest.mark.parametrize("length_us", [9 * MINUTE_US, 99 * MINUTE_US, 11 * HOUR_US, TEN_DAYS_US])
+@pytest.mark.parametrize("late_us", [0, 59 * US_PER_S, 9 * US_PER_S + 999_999])
+def test_no_tier_ever_has_more_points_than_allowed(length_us: int, late_us: int) -> None:
+    """Fully crowded: an event in every span of every tier, up to a latest time on, before and after an edge."""
+    latest_us = length_us + late_us
+    timeline = Timeline()
+    timeline.add(latest_us, point_of(1))
+    fine_from_us, middle_from_us = max(0, latest_us - 11 * MINUTE_US), max(0, latest_us - 102 * MINUTE_US)
+    step_us = max(MINUTE_US, middle_from_us // 2_000)
+    times = [
+        *range(0, middle_from_us, step_us),
+        *range(middle_from_us, fine_from_us, 10 * US_PER_S),
+        *range(fine_from_us, latest_us, US_PER_S),
+    ]
+    for t_us in times:
+        timeline.add(t_us, Point(hits=1))
+    tiers = Counter(row.width_us for row in timeline.rows())
+    assert max(tiers.values()) <= MAX_POINTS
+    assert len(tiers) <= 3
+    assert sum(row.point.hits for row in timeline.rows()) == len(times) + 1
+
+
+@given(events)
+def test_rows_are_in_order_of_time(adds: list[tuple[int, int]]) -> None:
+    times = [row.t_us for row in timeline_of(adds).rows()]
+    assert times == sorted(times)
+
+
+def test_the_last_ten_minutes_are_by_the_second() -> None:
+    timeline = timeline_of([(second * US_PER_S, 1) for second in range(600)])
+    assert [(row.t_us, row.width_us) for row in timeline.rows()] == [(s * US_PER_S, US_PER_S) for s in range(600)]
+
+
+def test_what_is_older_gets_coarser() -> None:
+    timeline = timeline_of([(0, 1), (TEN_DAYS_US - HOUR_US, 1), (TEN_DAYS_US - MINUTE_US, 1), (TEN_DAYS_US, 1)])
+    widths = [row.width_us for row in timeline.rows()]
+    assert widths[1:] == [WIDTHS_US[1], WIDTHS_US[0], WIDTHS_US[0]]
+    assert widths[0] % WIDTHS_US[2] == 0
+    assert widths[0] * MAX_POINTS >= TEN_DAYS_US - 2 * HOUR_US
+
+
+def test_a_late_batch_merges_into_the_tier_that_holds_its_time_now() -> None:
+    timeline = timeline_of([(3 * US_PER_S, 1), (30 * MINUTE_US, 1)])
+    timeline.add(4 * US_PER_S, point_of(2))
+    first = timeline.rows()[0]
+    assert (first.t_us, first.width_us, first.point.hits) == (0, 10 * US_PER_S, 3)
+
+
+def test_a_point_takes_requests_from_all_series_but_no_blocks_of_time() -> None:
+    summary = Summary(
+        series={
+            SeriesKey("t", "GET", "/"): series_of([10, 20]),
+            SeriesKey("t", "POST", "/"): series_of([30]),
+            SeriesKey("t", ITERATION, ITERATION_NAME): series_of([70]),
+        },
+        totals=Totals(failures=2, errors=1, users_us=5_000_000),
+    )
+    assert Point.of(summary) == Point(3, 2, 1, 5_000_000, histogram_of([10, 20, 30]))

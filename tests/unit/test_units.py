@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loads.errors import UsageError
+from loads.units import US_PER_S, format_bytes, format_duration, parse_duration_us, plural
+
+MINUTE_US = 60 * US_PER_S
+HOUR_US = 60 * MINUTE_US
+
+
+@pytest.mark.parametrize(
+    ("text", "duration_us"),
+    [
+        ("90s", 90 * US_PER_S),
+        ("1m30s", 90 * US_PER_S),
+        ("1.5h", 90 * MINUTE_US),
+        ("250ms", 250_000),
+        ("7us", 7),
+        ("2d", 48 * HOUR_US),
+        ("0.0000015s", 2),
+        ("0s", 0),
+        ("12", 12 * US_PER_S),
+        ("0.5", 500_000),
+        (" 1M30S ", 90 * US_PER_S),
+    ],
+)
+def test_a_duration_is_read_with_its_units(text: str, duration_us: int) -> None:
+    assert parse_duration_us(text) == duration_us
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "s", "abc", "-1s", "1 s", "1s,", "1m 30s", "1x", "1.s", ".5s", "1e3s", "½s", "٣", "1s30", "nan"]
+)
+def test_anything_else_is_refused_with_a_hint(text: str) -> None:
+    with pytest.raises(UsageError, match="is not a duration") as caught:
+        parse_duration_us(text)
+    assert caught.value.hint == "write it with its unit, like 90s, 1m30s or 250ms"
+
+
+@given(st.text("0123456789.usmhd -", max_size=12))
+def test_any_text_is_a_duration_or_refused(text: str) -> None:
+    try:
+        assert parse_duration_us(text) >= 0
+    except UsageError as error:
+        assert repr(text) in error.message
+
+
+@given(st.lists(st.tuples(st.integers(0, 999), st.sampled_from(["d", "h", "m", "s", "ms", "us"])), min_size=1))
+def test_parts_add_up(parts: list[tuple[int, str]]) -> None:
+    texts = [f"{number}{unit}" for number, unit in parts]
+    assert parse_duration_us("".join(texts)) == sum(parse_duration_us(text) for text in texts)
+
+
+def _rounding_us(duration_us: int) -> float:
+    """Half of the last digit that is shown."""
+    if duration_us < 1_000:
+        return 0
+    if duration_us < US_PER_S:
+        return 5 * 10.0 ** (len(str(duration_us)) - 4)
+    return 50_000 if duration_us < MINUTE_US else 500_000
+
+
+@given(st.one_of(st.integers(0, US_PER_S), st.integers(0, 2 * MINUTE_US), st.integers(0, HOUR_US - US_PER_S)))
+def test_what_is_shown_is_read_back_within_its_rounding(duration_us: int) -> None:
+    assert abs(parse_duration_us(format_duration(duration_us)) - duration_us) <= _rounding_us(duration_us)
+
+
+@given(st.integers(HOUR_US, 1_000 * HOUR_US))
+def test_above_an_hour_minutes_are_shown(duration_us: int) -> None:
+    assert abs(parse_duration_us(format_duration(duration_us)) - duration_us) <= MINUTE_US
+
+
+@given(st.integers(0, 10 * HOUR_US))
+def test_a_duration_is_shown_in_its_one_shortest_form(duration_us: int) -> None:
+    text = format_duration(duration_us)
+    assert re.fullmatch(r"\d+(\.\d+)?(us|ms|s)|\d+m(\d\ds)?|\d+h(\d\dm)?", text)
+    assert format_duration(parse_duration_us(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("duration_us", "text"),
+    [
+        (0, "0us"),
+        (999, "999us"),
+        (12_500, "12.5ms"),
+        (999_499, "999ms"),
+        (999_500, "1s"),
+        (9_340_000, "9.3s"),
+        (59_949_999, "59.9s"),
+        (59_950_000, "1m"),
+        (90 * US_PER_S, "1m30s"),
+        (3_599_600_000, "1h"),
+        (125 * MINUTE_US, "2h05m"),
+        (48 * HOUR_US, "48h"),
+    ],
+)
+def test_a_duration_changes_its_unit_where_rounding_does(duration_us: int, text: str) -> None:
+    assert format_duration(duration_us) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0 B"), (999, "999 B"), (1_000, "1 kB"), (12_345, "12.3 kB"), (999_500, "1 MB"), (4_100_000, "4.1 MB"),
+     (10**9, "1 GB"), (5 * 10**12, "5 TB")],
+)  # fmt: skip
+def test_bytes_are_shown_in_thousands_with_three_digits(count: int, text: str) -> None:
+    assert format_bytes(count) == text
+
+
+@pytest.mark.parametrize(("count", "text"), [(0, "0 hits"), (1, "1 hit"), (12_000, "12,000 hits")])
+def test_only_one_is_singular(count: int, text: str) -> None:
+    assert plural(count, "hit") == text
