@@ -166,7 +166,7 @@ def _find(name: str) -> Any:
 def _import(name: str) -> ModuleType:
     if name not in sys.modules and _find(name) is None:
         parent = name.rpartition(".")[0]
-        there = sorted(info.name for info in pkgutil.iter_modules(["."]) if info.name != "setup")
+        there = sorted(info.name for info in pkgutil.iter_modules(["."]) if info.name.isidentifier())
         where = f"in {parent}" if parent else f"in {Path.cwd()} or on the Python path"
         raise LoadFailure(f"there is no module {name} {where}", _listing("modules here", there))
     try:

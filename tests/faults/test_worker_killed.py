@@ -1,4 +1,4 @@
-"""A worker is killed with SIGKILL in mid-run: nothing is counted twice, what died is declared, and the load comes back."""
+"""A worker is killed in mid-run: nothing is counted twice, what died is declared, and the load comes back."""
 
 from __future__ import annotations
 
