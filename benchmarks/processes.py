@@ -18,25 +18,20 @@ GENERATOR_CORE = 0
 SERVER_CORE = 1
 """Two cores: who makes the load, and who bears it, are never on the same one."""
 _POLL_S = 0.02
+_PACKAGES = {"taskset": "util-linux"}
+"""Debian's package of a program, where it has another name."""
 _SYSTEM_PATHS = os.pathsep.join(("/usr/local/sbin", "/usr/sbin", "/sbin"))
 
 
 def require(*programs: str) -> None:
     """Raise UsageError unless all `programs` and two cores are here; tells everything that is missing at once."""
-    problems = [
-        UsageError(f"{program} is not installed", f"on Debian: apt-get install {_PACKAGES.get(program, program)}")
-        for program in programs
-        if _which(program) is None
-    ]
+    problems = [_missing(program) for program in programs if _which(program) is None]
     missing = {GENERATOR_CORE, SERVER_CORE} - os.sched_getaffinity(0)
     if missing:
         cores = " and ".join(str(core) for core in sorted(missing))
         problems.append(UsageError(f"this process may not use core {cores}", "allow cores 0 and 1 (see taskset)"))
     if problems:
         raise UsageError.of(problems)
-
-
-_PACKAGES = {"taskset": "util-linux"}
 
 
 def path_of(program: str) -> str:
@@ -47,7 +42,7 @@ def path_of(program: str) -> str:
     """
     found = _which(program)
     if found is None:
-        raise UsageError(f"{program} is not installed")
+        raise _missing(program)
     return found
 
 
@@ -126,6 +121,10 @@ def tail_of(log: Path, lines: int = 12) -> str:
         return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
     except FileNotFoundError:
         return ""
+
+
+def _missing(program: str) -> UsageError:
+    return UsageError(f"{program} is not installed", f"on Debian: apt-get install {_PACKAGES.get(program, program)}")
 
 
 def _which(program: str) -> str | None:

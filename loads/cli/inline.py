@@ -57,7 +57,9 @@ def run_inline(spec: RunSpec, follower: Follower) -> Result:
     def on_signal(*_: object) -> None:
         assert result is not None
         result.stop = HowStopped.GRACEFUL if result.stop is None else HowStopped.HARD
-        worker.stop(Stop(now=result.stop is HowStopped.HARD))
+        hard = result.stop is HowStopped.HARD
+        follower.noticed("stopping at once" if hard else "stopping; once more to stop at once")
+        worker.stop(Stop(now=hard))
 
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import glob
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -29,8 +31,9 @@ A TARGET is package.module, package.module.Class, package.module.Class.test,
 or path/to/file.py[::Class[::test]].
 
 \b
-Exit codes: 0 passed, 1 failures or errors, 2 wrong usage or a test that does not import,
-4 invalid (too much was lost), 5 stopped by Ctrl-C, 130 stopped at once by a second Ctrl-C.
+Exit codes: 0 passed; 1 failures, errors or a lost iteration, or an output that could not be
+written; 2 wrong usage or a test that does not import; 4 invalid (more than 1 % was lost, or
+planned iterations never ran); 5 stopped by Ctrl-C; 130 stopped at once by a second Ctrl-C.
 
 \b
 Examples:
@@ -135,6 +138,8 @@ def _server_url(text: str) -> str:
     "--server-url",
     callback=_parsed(_server_url),
     metavar="URL",
+    envvar="LOADS_SERVER_URL",
+    show_envvar=True,
     help="The server for self.app and self.server_url, instead of the class's own.",
 )
 @click.option(
@@ -225,12 +230,12 @@ def _run(spec: RunSpec, outputs: list[Path | None], *, quiet: bool) -> ExitCode:
             result = asyncio.run(run_local(spec, screen))
     finally:
         screen.close()
-    from loads.report.console import end_block, error_lines
+    from loads.report.console import end_block, trouble_lines
 
     if not quiet:
         print(end_block(result), file=sys.stderr if to_stdout else sys.stdout)
-    elif result.summary.errors:
-        print("\n".join(error_lines(result)), file=sys.stderr)
+    elif result.judge().exit_code:
+        print("\n".join(trouble_lines(result)), file=sys.stderr)
     return _write(outputs, result)
 
 
@@ -274,11 +279,18 @@ def _importable(patterns: tuple[str, ...]) -> list[str]:
     for pattern in patterns:
         paths = [Path(match) for match in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207 - an absolute pattern, too
         if not paths:
-            raise UsageError(f"--include-file {pattern}: there is nothing of that name", f"looked in {Path.cwd()}")
+            raise UsageError(f"--include-file {pattern}: there is nothing of that name", _like(pattern))
         for path in paths:
             inside = path.is_dir() and not (path / "__init__.py").exists()
             directories.append(str((path if inside else path.parent).resolve()))
     return list(dict.fromkeys(directories))
+
+
+def _like(pattern: str) -> str:
+    """What the user may have meant by `pattern`."""
+    there = [path.name for path in Path(pattern).parent.glob("*")]
+    close = difflib.get_close_matches(Path(pattern).name, there, n=1)
+    return f"did you mean {Path(pattern).with_name(close[0])}?" if close else f"looked in {Path.cwd()}"
 
 
 def _output(text: str) -> Path | None:
@@ -291,9 +303,7 @@ def _output(text: str) -> Path | None:
     if name == "-":
         return None
     path = Path(name)
-    try:
-        with path.open("ab"):
-            pass
-    except OSError as error:
-        raise UsageError(f"--output {text}: {error.strerror}", "give a file that can be written") from None
+    probed = path if path.exists() else path.parent
+    if path.is_dir() or not probed.exists() or not os.access(probed, os.W_OK):
+        raise UsageError(f"--output {text}: {path} can't be written", "give a file in a directory that is yours")
     return path

@@ -12,7 +12,9 @@ from __future__ import annotations
 import functools
 import http.client
 import io
+import select
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -90,6 +92,10 @@ class Hit:
             if self._answered:
                 self._record(self._closed_ns)
 
+    def forget(self) -> None:
+        """It was no request after all."""
+        _open.discard(self)
+
     def _record(self, end_ns: int) -> None:
         if self not in _open:
             return
@@ -145,19 +151,23 @@ class _Response(http.client.HTTPResponse):
 
     def _close_conn(self) -> None:
         super()._close_conn()  # type: ignore[misc]
-        if self._loads_wire.at_end and (self.chunked is True or (self.length or 0) > 0):
+        missing = self.chunked is True or (isinstance(self.length, int) and self.length > 0)
+        if missing and self._loads_wire.at_end:
             self._loads_hit.broken(ErrorKind.INCOMPLETE)
         self._loads_hit.closed()
 
 
-def install(fallback: VirtualUser) -> None:
-    """Record every request that this process makes through urllib3, from now on.
+def install(fallback: VirtualUser, unpatched_poll: Callable[[], Any] | None = None) -> None:
+    """Record every request that this process makes through urllib3, from now on. Call once per process.
 
-    Requests of greenlets that work for no virtual user count for `fallback`. Call once per process.
+    Requests of greenlets that work for no virtual user count for `fallback`. `unpatched_poll` is the system's
+    `select.poll`, where it was replaced by one that goes through an event loop.
     """
     pools: Any = urllib3.connectionpool.HTTPConnectionPool
     connections: Any = urllib3.connection.HTTPConnection
-    make_request, send, tunnel = pools._make_request, connections.send, connections._tunnel
+    tunnels: Any = urllib3.connectionpool.HTTPSConnectionPool
+    make_request, prepare_proxy = pools._make_request, tunnels._prepare_proxy
+    send, tunnel = connections.send, connections._tunnel
 
     @functools.wraps(make_request)
     def recorded(pool: Any, conn: Any, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
@@ -176,6 +186,20 @@ def install(fallback: VirtualUser) -> None:
             conn._loads_hit = None
         hit.answered(response.status)
         return response
+
+    def recorded_proxy(pool: Any, conn: Any) -> None:
+        """urllib3 opens a tunnel before it makes the request: one that can't be opened is a hit that was not sent."""
+        user = running() or fallback
+        if user.recorder is None:
+            prepare_proxy(pool, conn)
+            return
+        hit = Hit(user.recorder, _series_key(user.scenario, "CONNECT", pool, "/"))
+        try:
+            prepare_proxy(pool, conn)
+        except BaseException as error:
+            hit.failed(error)
+            raise
+        hit.forget()
 
     def counted_send(conn: Any, data: Any) -> None:
         hit: Hit | None = conn._loads_hit
@@ -196,10 +220,22 @@ def install(fallback: VirtualUser) -> None:
         finally:
             conn._loads_hit = hit
 
+    module: Any = urllib3.connection
+    wait_for_read = module.wait_for_read
+
+    def quick_wait_for_read(sock: Any, timeout: float | None = None) -> bool:
+        """Whether a kept connection was closed needs no wait, so it needs no event loop either."""
+        if timeout != 0.0 or unpatched_poll is None:
+            return bool(wait_for_read(sock, timeout))
+        poll = unpatched_poll()
+        poll.register(sock.fileno(), select.POLLIN)
+        return bool(poll.poll(0))
+
+    module.wait_for_read = quick_wait_for_read
     connections._loads_hit = None
     connections.send = counted_send
     connections._tunnel = uncounted_tunnel
-    pools._make_request = recorded
+    pools._make_request, tunnels._prepare_proxy = recorded, recorded_proxy
 
 
 def close_open_hits() -> None:

@@ -27,11 +27,12 @@ MAX_TRACEBACK_CHARS = 16_000
 class Recorder:
     """Counts into `summary`, and into `page`: four u64 that outlive the process (see `metrics.counters`)."""
 
-    __slots__ = ("page", "summary")
+    __slots__ = ("_iterations", "page", "summary")
 
     def __init__(self, page: memoryview) -> None:
         self.page = page
         self.summary = Summary()
+        self._iterations: dict[str, SeriesKey] = {}
 
     def take(self) -> Summary:
         """What was recorded since the last call."""
@@ -87,7 +88,10 @@ class Recorder:
         """An iteration came to its end by itself."""
         self.page[ENDED] += 1
         self.summary.totals.ended += 1
-        self._block(SeriesKey(scenario, ITERATION, ITERATION_NAME), service_us, failed)
+        key = self._iterations.get(scenario)
+        if key is None:
+            key = self._iterations[scenario] = SeriesKey(scenario, ITERATION, ITERATION_NAME)
+        self._block(key, service_us, failed)
 
     def interrupted(self) -> None:
         """An iteration was cut off."""

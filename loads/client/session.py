@@ -7,16 +7,47 @@ environment.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import requests
+from requests.adapters import HTTPAdapter
+from requests.cookies import RequestsCookieJar, merge_cookies
+from requests.sessions import merge_hooks
+from requests.structures import CaseInsensitiveDict
 
 from loads.client.environment import Environment
 from loads.client.user import hit_name
 
 if TYPE_CHECKING:
     from loads.client.user import VirtualUser
+
+
+_T = TypeVar("_T")
+_MAX_POOLS = 100
+
+
+class _Adapter(HTTPAdapter):
+    """requests' own, which remembers the connection pool of an origin instead of working it out for each request."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pools: dict[tuple[str, object, object], Any] = {}
+
+    def get_connection_with_tls_context(
+        self, request: requests.PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
+    ) -> Any:
+        if proxies or request.url is None:
+            return super().get_connection_with_tls_context(request, verify, proxies=proxies, cert=cert)
+        key = ("/".join(request.url.split("/", 3)[:3]), verify, cert)
+        pool = self._pools.get(key)
+        if pool is None or pool.pool is None:
+            if len(self._pools) >= _MAX_POOLS:
+                self._pools.clear()
+            pool = super().get_connection_with_tls_context(request, verify, proxies=proxies, cert=cert)
+            self._pools[key] = pool
+        return pool
 
 
 class LoadsSession(requests.Session):
@@ -28,6 +59,9 @@ class LoadsSession(requests.Session):
     def __init__(self, user: VirtualUser) -> None:
         super().__init__()
         self._user = user
+        if user.recorder is not None:
+            self.mount("https://", _Adapter())
+            self.mount("http://", _Adapter())
 
     def request(self, method: Any, url: Any, *args: Any, name: str | None = None, **kwargs: Any) -> requests.Response:
         """As `requests.Session.request`; `name` groups URLs in one series."""
@@ -42,26 +76,52 @@ class LoadsSession(requests.Session):
             self._user.leave(before)
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
-        """As requests', without looking for a .netrc that isn't there."""
-        if self._user.recorder is None or not self.trust_env or environment().netrc:
+        """As requests', without looking for a .netrc that isn't there, and without merging what is empty."""
+        if self._user.recorder is None or (self.trust_env and environment().netrc):
             return super().prepare_request(request)
-        self.trust_env = False
-        try:
-            return super().prepare_request(request)
-        finally:
-            self.trust_env = True
+        if request.headers or request.cookies or self.auth or self.params or None in self.headers.values():
+            return self._without_environment(lambda: super(LoadsSession, self).prepare_request(request))
+        cookies = RequestsCookieJar()
+        if self.cookies:
+            merge_cookies(cookies, self.cookies)  # type: ignore[no-untyped-call]
+        prepared = requests.PreparedRequest()
+        prepared.prepare(
+            method=str(request.method).upper(),
+            url=request.url,
+            headers=CaseInsensitiveDict(self.headers),
+            files=request.files,
+            data=request.data,
+            json=request.json,
+            params=request.params,
+            auth=request.auth,
+            cookies=cookies,
+            hooks=merge_hooks(request.hooks, self.hooks),  # type: ignore[no-untyped-call]
+        )
+        return prepared
 
     def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
         """As requests', without looking for proxies that aren't there."""
-        if self._user.recorder is None or not self.trust_env or environment().proxies:
+        if self._user.recorder is None or (self.trust_env and environment().proxies):
             return super().merge_environment_settings(url, proxies, stream, verify, cert)
-        if verify is True or verify is None:
+        if self.trust_env and (verify is True or verify is None):
             verify = environment().ca_bundle or verify
-        self.trust_env = False
+        if proxies or self.proxies:
+            merge = super().merge_environment_settings
+            return self._without_environment(lambda: merge(url, proxies, stream, verify, cert))
+        return {
+            "proxies": {},
+            "stream": self.stream if stream is None else stream,
+            "verify": self.verify if verify is None else verify,
+            "cert": self.cert if cert is None else cert,
+        }
+
+    def _without_environment(self, call: Callable[[], _T]) -> _T:
+        """`call()`, which looks at nothing outside the session."""
+        before, self.trust_env = self.trust_env, False
         try:
-            return super().merge_environment_settings(url, proxies, stream, verify, cert)
+            return call()
         finally:
-            self.trust_env = True
+            self.trust_env = before
 
 
 @lru_cache(maxsize=1)

@@ -62,6 +62,7 @@ class Result(msgspec.Struct, kw_only=True):
     Attributes:
         started_lost: iterations that a lost worker began without telling.
         users: VUs that run now, by worker.
+        given_up: workers that died so often that their users stayed away for the rest of the run.
     """
 
     info: RunInfo
@@ -73,6 +74,7 @@ class Result(msgspec.Struct, kw_only=True):
     stop: Stop | None = None
     duration_us: int | None = None
     warnings: list[str] = []
+    given_up: list[int] = []
 
     def add(self, t_us: int, summary: Summary) -> None:
         """Fold in what a worker measured in the second from `t_us` on."""
@@ -128,7 +130,9 @@ class Result(msgspec.Struct, kw_only=True):
             hits=hits.hits,
             lost=self.lost_sent,
             lost_iterations=self.lost_iterations,
+            started=self.started,
             unstarted=self.unstarted,
+            given_up=len(self.given_up),
         )
 
     def check(self) -> None:

@@ -39,7 +39,7 @@ class SeriesKey(NamedTuple):
         return self.method not in (TRANSACTION, ITERATION)
 
     def rank(self) -> tuple[int, bytes]:
-        """Its place when there are too many; iterations are always kept."""
+        """Its place when there are too many; iterations rank with what the test named."""
         return rank_of(self[:3], named=self.named or self.method == ITERATION)
 
     def other(self) -> SeriesKey:

@@ -48,6 +48,10 @@ class Point(msgspec.Struct, array_like=True):
         self.service.merge(other.service)
 
 
+_encoder: Final = msgspec.msgpack.Encoder()
+_decoder: Final = msgspec.msgpack.Decoder(Point)
+
+
 class Row(NamedTuple):
     """One span of the timeline, as it is read."""
 
@@ -57,10 +61,14 @@ class Row(NamedTuple):
 
 
 class Timeline(msgspec.Struct):
-    """Points of a run by the time since its start. `Timeline()` is the identity of `merge`."""
+    """Points of a run by the time since its start. `Timeline()` is the identity of `merge`.
+
+    Points are kept packed, as MessagePack: a few hundred buckets are one or two kB so, and thirty times that as a dict.
+    Equal timelines have equal `rows`.
+    """
 
     latest_us: int = 0
-    points: dict[tuple[int, int], Point] = {}
+    packed: dict[tuple[int, int], bytes] = {}
 
     def add(self, t_us: int, point: Point) -> None:
         """Count `point` at `t_us` (>= 0) after the start. O(1), but for a re-sort each 10 s of run time."""
@@ -74,25 +82,26 @@ class Timeline(msgspec.Struct):
         """Take in all that `other` holds; `other` stays as it is."""
         self.latest_us = max(self.latest_us, other.latest_us)
         self._settle()
-        for (t_us, _), point in other.points.items():
-            self._place(t_us, point)
+        for row in other.rows():
+            self._place(row.t_us, row.point)
 
-    def rows(self) -> list[Row]:
-        """All points in order of time."""
-        return [Row(t_us, width_us, point) for (t_us, width_us), point in sorted(self.points.items())]
+    def rows(self, last: int | None = None) -> list[Row]:
+        """All points (or only the `last` so many) in order of time."""
+        keys = sorted(self.packed)
+        return [Row(*key, _decoder.decode(self.packed[key])) for key in (keys if last is None else keys[-last:])]
 
     def _settle(self) -> None:
-        points, self.points = self.points, {}
-        for (t_us, _), point in points.items():
-            self._place(t_us, point)
+        moved = [(t_us, width_us) for t_us, width_us in self.packed if width_us != self._width_us(t_us)]
+        for t_us, width_us in sorted(moved):
+            self._place(t_us, _decoder.decode(self.packed.pop((t_us, width_us))))
 
     def _place(self, t_us: int, point: Point) -> None:
         width_us = self._width_us(t_us)
         key = (t_us // width_us * width_us, width_us)
-        held = self.points.get(key)
-        if held is None:
-            held = self.points[key] = Point()
+        packed = self.packed.get(key)
+        held = Point() if packed is None else _decoder.decode(packed)
         held.merge(point)
+        self.packed[key] = _encoder.encode(held)
 
     def _width_us(self, t_us: int) -> int:
         fine_us, middle_us = _starts(self.latest_us)

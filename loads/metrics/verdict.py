@@ -13,7 +13,7 @@ from loads.errors import ExitCode
 from loads.units import plural
 
 MAX_LOST: Final = 0.01
-"""Largest part of the requests that may be lost in a result that still counts."""
+"""Largest part of the requests, or of the iterations, that may be lost in a result that still counts."""
 
 
 class Stop(Enum):
@@ -50,18 +50,24 @@ def judge(
     hits: int,
     lost: int,
     lost_iterations: int,
+    started: int,
     unstarted: int,
+    given_up: int,
 ) -> Judgement:
     """The verdict on a run with these totals.
 
     `ended` counts iterations that came to their end by themselves; a run of nothing but `skipped` is passed, as with
     unittest. `hits` are requests whose outcome is known, `lost` those sent by a worker that died before it could tell.
-    `unstarted` iterations were planned and nobody began them.
+    `unstarted` iterations were planned and nobody began them. `given_up` workers died too often to be replaced.
     """
     broken = [plural(count, word) for count, word in ((failures, "failure"), (errors, "error")) if count]
     doubts = []
     if lost > MAX_LOST * (hits + lost):
         doubts.append(f"{lost:,} of {hits + lost:,} requests were lost, more than {MAX_LOST:.0%}")
+    elif lost_iterations > MAX_LOST * started:
+        doubts.append(f"{lost_iterations:,} of {started:,} iterations were lost, more than {MAX_LOST:.0%}")
+    if given_up:
+        doubts.append(f"{plural(given_up, 'worker')} died too often to be replaced: part of the load was missing")
     if not ended and not skipped and not broken and stop is None:
         doubts.append("no iteration came to its end")
     if unstarted and not broken and stop is None:

@@ -1,8 +1,9 @@
 """Which test an iteration runs, when there are several.
 
-A deck holds each test as often as its weight says, in an order shuffled anew (but seeded) for each pass. VU k's i-th
-iteration takes the card k + i, so that over any stretch of iterations the weights are kept as exactly as whole cards
-allow, and the first pass over k or i alone runs every test. Random draws would need thousands of iterations for that.
+A deck holds each test as often as its weight says, in an order shuffled anew (but seeded) for each pass. All users draw
+from one deck: the i-th iteration of VU k of n takes card i * n + k. So when all users have run i iterations, the
+weights are kept as exactly as whole cards allow, whatever i is; random draws would need thousands of iterations for
+that.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import random
 from collections.abc import Sequence
 from functools import lru_cache
 from math import gcd
+
+_CACHED_CARDS = 100_000
 
 
 class Deck:
@@ -25,16 +28,16 @@ class Deck:
         shrink = gcd(*weights)
         self._cards = [index for index, weight in enumerate(weights) for _ in range(weight // shrink)]
         self._seed = seed
-        self._shuffled = lru_cache(maxsize=64)(self._shuffle)
+        self._shuffled = lru_cache(maxsize=max(64, _CACHED_CARDS // len(self._cards)))(self._shuffle)
 
     def __len__(self) -> int:
         return len(self._cards)
 
-    def pick(self, slot: int, iteration: int) -> int:
-        """Index of the test that VU `slot` runs as its `iteration`-th (from 0)."""
+    def pick(self, slot: int, iteration: int, users: int) -> int:
+        """Index of the test that VU `slot` of `users` runs as its `iteration`-th (both from 0)."""
         if len(self._cards) == 1:
             return 0
-        pass_number, card = divmod(slot + iteration, len(self._cards))
+        pass_number, card = divmod(iteration * users + slot, len(self._cards))
         return self._shuffled(pass_number)[card]
 
     def _shuffle(self, pass_number: int) -> tuple[int, ...]:

@@ -186,11 +186,15 @@ class PhaseOver:
 
 @dataclass(frozen=True)
 class Lost:
-    """A worker died. `missing` is what it began beyond what it delivered; `replaced`: another takes its slots."""
+    """A worker died. `missing` is what it began beyond what it delivered.
+
+    `replaced`: another takes its slots. `given_up`: nobody does, though there was time left, for it always dies.
+    """
 
     loss: Loss
     missing: Counts
     replaced: bool
+    given_up: bool
 
 
 @dataclass(frozen=True)
@@ -425,9 +429,10 @@ class PoolState:
                 )
             )
         if any(missing) or loss.iterations or not (expected or early):
-            effects.append(Lost(loss, missing, replaced))
+            given_up = resumes and not replaced and self._halt is None
+            effects.append(Lost(loss, missing, replaced, given_up))
         if replaced:
-            self._members[member.number] = _Member(member.number, deaths_us=member.deaths_us)
+            self._members[member.number] = _Member(member.number, last_us=loss.to_us, deaths_us=member.deaths_us)
             effects.append(Spawn(member.number))
         if not (replaced and resumes):
             self._ended_us = max(self._ended_us, loss.to_us if member.number in self._running else 0)

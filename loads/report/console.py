@@ -71,9 +71,22 @@ def new_lines(result: Result) -> Iterator[str]:
         yield from error_lines(result)
     for warning in result.warnings:
         yield f"Warning: {warning}"
+    yield verdict_line(result)
+
+
+def trouble_lines(result: Result) -> Iterator[str]:
+    """What --quiet leaves of a run that did not pass."""
+    if result.summary.errors:
+        yield from error_lines(result)
+    yield from _losses(result)
+    yield verdict_line(result)
+
+
+def verdict_line(result: Result) -> str:
+    """``Verdict: failed (3 failures)``."""
     judgement = result.judge()
     reasons = f" ({'; '.join(judgement.reasons)})" if judgement.reasons else ""
-    yield f"Verdict: {judgement.verdict.value}{reasons}"
+    return f"Verdict: {judgement.verdict.value}{reasons}"
 
 
 def _percentiles(result: Result) -> Iterator[str]:
@@ -109,6 +122,10 @@ def _accounts(result: Result) -> Iterator[str]:
     unsent = f", {hits.unsent:,} unsent" if hits.unsent else ""
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(hits.errors.items()))
     yield f"Requests: {hits.sent:,} sent{unsent}" + (f"; without a whole answer: {kinds}" if kinds else "")
+    yield from _losses(result)
+
+
+def _losses(result: Result) -> Iterator[str]:
     for loss in result.losses:
         span = f"from {loss.from_us / US_PER_S:.1f} s to {loss.to_us / US_PER_S:.1f} s"
         unsent = f" and {loss.unsent:,} unsent" if loss.unsent else ""
@@ -142,9 +159,8 @@ def done_part(result: Result) -> float:
     if result.info.due is not None:
         return (result.due - result.unstarted) / result.due if result.due else 1.0
     planned_us = result.info.duration_us or 0
-    if result.stop is None or not planned_us:
-        return 1.0
-    return min(1.0, (result.duration_us or 0) / planned_us)
+    part = (result.duration_us or 0) / planned_us if planned_us else 1.0
+    return 1.0 if result.stop is None and part > 0.9 else min(1.0, part)
 
 
 def bar(part: float, width: int = BAR_WIDTH) -> str:

@@ -103,6 +103,7 @@ def _series(key: SeriesKey, series: Series) -> dict[str, Any]:
         "scenario": key.scenario,
         "method": key.method,
         "name": key.name,
+        "named": key.named,
         "hits": series.hits,
         "sent": series.sent,
         "unsent": series.unsent,

@@ -11,6 +11,7 @@ from loads.metrics.timeline import Row
 from loads.units import US_PER_S
 
 QUANTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
+_RECENT_ROWS = 5
 
 
 class UrlStats(NamedTuple):
@@ -87,3 +88,10 @@ def users_in(row: Row, end_us: int) -> int:
     """How many users ran in `row` on average; `end_us`: where the run ended, or is."""
     covered_us = min(row.width_us, max(end_us - row.t_us, 1))
     return round(row.point.users_us / covered_us)
+
+
+def recent_rate(result: Result) -> float:
+    """Hits per second over the last full seconds of the timeline."""
+    rows = [row for row in result.timeline.rows(last=_RECENT_ROWS + 1) if row.width_us == US_PER_S]
+    full = rows[:-1] if len(rows) > 1 else rows
+    return sum(row.point.hits for row in full) / len(full) if full else 0.0

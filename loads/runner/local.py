@@ -126,6 +126,8 @@ class _LocalRun:
                     self._handle(End())
             case Lost():
                 self._result.declare(report.loss, report.missing)
+                if report.given_up:
+                    self._result.given_up.append(report.loss.worker)
                 self._follower.noticed(_tell_loss(report))
 
     def _handle(self, event: Begin | Go | End | Halt) -> None:
@@ -159,7 +161,10 @@ def _tell_loss(report: Lost) -> str:
     loss = report.loss
     span = f"{loss.from_us / US_PER_S:.1f}-{loss.to_us / US_PER_S:.1f} s"
     lost = f"lost: {plural(loss.iterations, 'iteration')}, {plural(loss.sent, 'request')} of {span}"
-    then = "another takes its users" if report.replaced else "nobody takes its users"
+    if report.given_up:
+        then = "it died too often, so nobody takes its users"
+    else:
+        then = "another takes its users" if report.replaced else "its users are not replaced"
     return f"worker {loss.worker} {loss.reason}; {lost}; {then}"
 
 

@@ -69,6 +69,10 @@ class Crew:
         self.last_end_us = 0
 
 
+class _CutOff(Interrupted, gevent.GreenletExit):  # type: ignore[misc]
+    """What a hard stop raises; a greenlet that had not begun yet ends without a word."""
+
+
 class Executor:
     """One phase of one worker: `run` blocks until it is over, `stop` may be called meanwhile."""
 
@@ -100,7 +104,7 @@ class Executor:
         self.stopping.set()
         for greenlet in greenlets:
             if not greenlet.dead:
-                greenlet.kill(Interrupted, block=False)
+                greenlet.kill(_CutOff, block=False)
         watch.join(CUT_OFF_S)
         watch.kill()
         for runner in self._runners:
@@ -182,7 +186,7 @@ class _Runner:
                 return
             if now_us - crew.heard_us > LEASE_US and not executor.wait_for_lease():
                 return
-            scenario = crew.scenarios[crew.deck.pick(self._slot, self._iteration)]
+            scenario = crew.scenarios[crew.deck.pick(self._slot, self._iteration, executor.phase.users)]
             if scenario.cls in crew.runnable:
                 self._iterate(scenario)
             self._iteration += 1

@@ -10,7 +10,6 @@ import unittest
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from loads.client.recorder import Recorder
 from loads.worker.loader import Scenario
 from loads.worker.outcome import Faults
 
@@ -18,10 +17,9 @@ from loads.worker.outcome import Faults
 class Fixtures:
     """The module and class fixtures of `scenarios`."""
 
-    def __init__(self, scenarios: Sequence[Scenario], recorder: Recorder, faults: Faults) -> None:
+    def __init__(self, scenarios: Sequence[Scenario], faults: Faults) -> None:
         self._classes = list(dict.fromkeys(scenario.cls for scenario in scenarios))
         self._modules = list(dict.fromkeys(cls.__module__ for cls in self._classes))
-        self._recorder = recorder
         self._faults = faults
         self._ready_modules: list[str] = []
         self._ready_classes: list[type[unittest.TestCase]] = []
@@ -29,19 +27,23 @@ class Fixtures:
     def set_up(self) -> set[type[unittest.TestCase]]:
         """Run what comes before; the classes whose tests can run (to be skipped, where the class says so)."""
         for module in self._modules:
-            if self._call(f"{module}.setUpModule", getattr(sys.modules[module], "setUpModule", None)):
+            fixture = getattr(sys.modules[module], "setUpModule", None)
+            classes = [cls for cls in self._classes if cls.__module__ == module]
+            if self._call(f"{module}.setUpModule", fixture, skips=classes):
                 self._ready_modules.append(module)
         runnable = set()
         for cls in self._classes:
-            if cls.__module__ not in self._ready_modules:
-                continue
-            if getattr(cls, "__unittest_skip__", False):
+            if _is_skipped(cls):
                 runnable.add(cls)
-            elif self._call(f"{_name(cls)}.setUpClass", cls.setUpClass):
+            elif cls.__module__ not in self._ready_modules:
+                continue
+            elif self._call(f"{_name(cls)}.setUpClass", cls.setUpClass, skips=[cls]):
                 runnable.add(cls)
                 self._ready_classes.append(cls)
             else:
                 self._clean_up_class(cls)
+                if _is_skipped(cls):
+                    runnable.add(cls)
         return runnable
 
     def tear_down(self) -> None:
@@ -58,12 +60,16 @@ class Fixtures:
         for info in cls.tearDown_exceptions:  # type: ignore[attr-defined]
             self._count(f"{_name(cls)}.doClassCleanups", info[1])
 
-    def _call(self, name: str, fixture: Callable[[], Any] | None) -> bool:
+    def _call(
+        self, name: str, fixture: Callable[[], Any] | None, skips: Sequence[type[unittest.TestCase]] = ()
+    ) -> bool:
+        """Whether `fixture` returned. One that skips marks `skips`, whose iterations count as skipped then."""
         try:
             if fixture is not None:
                 fixture()
-        except unittest.SkipTest:
-            self._recorder.summary.totals.skipped += 1
+        except unittest.SkipTest as skip:
+            for cls in skips:
+                unittest.skip(str(skip))(cls)
             return False
         except Exception as error:
             self._count(name, error)
@@ -73,6 +79,10 @@ class Fixtures:
     def _count(self, name: str, error: BaseException) -> None:
         """Errors of fixtures are errors, whatever they are: no test has failed."""
         self._faults.error(error, name)
+
+
+def _is_skipped(cls: type[unittest.TestCase]) -> bool:
+    return bool(getattr(cls, "__unittest_skip__", False))
 
 
 def _name(cls: type[Any]) -> str:

@@ -32,19 +32,19 @@ class Faults:
         self._recorder = recorder
         self.run_at_us: int | None = None
 
-    def failure(self, error: BaseException, scenario: str) -> None:
-        """An assertion did not hold."""
+    def failure(self, error: BaseException, scenario: str, place: str = "") -> None:
+        """An assertion did not hold; `place` for one that has no traceback."""
         self._recorder.summary.totals.failures += 1
-        self._group(FAILURE, error, scenario)
+        self._group(FAILURE, error, scenario, place)
 
     def error(self, error: BaseException, scenario: str) -> None:
         """Anything else was raised."""
         self._recorder.summary.totals.errors += 1
         self._group(ERROR, error, scenario)
 
-    def _group(self, outcome: str, error: BaseException, scenario: str) -> None:
+    def _group(self, outcome: str, error: BaseException, scenario: str, place: str = "") -> None:
         t_us = 0 if self.run_at_us is None else max(0, time.monotonic_ns() // 1_000 - self.run_at_us)
-        key = ErrorKey(outcome, kind_name(type(error)), place_of(error.__traceback__))
+        key = ErrorKey(outcome, kind_name(type(error)), place or place_of(error.__traceback__))
         known = key in self._recorder.summary.errors
         trace = "" if known else format_traceback(error)
         self._recorder.error(key, t_us, str(error), trace, scenario)
@@ -104,8 +104,10 @@ class Outcome:
 
     def addUnexpectedSuccess(self, test: Any) -> None:
         """It passed and should not have: a failure."""
+        self.failed = True
         name = getattr(test, "_testMethodName", str(test))
-        self.addFailure(test, _info(AssertionError(f"{name} passed, but is marked as an expected failure")))
+        error = AssertionError(f"{name} passed, but is marked as an expected failure")
+        self._faults.failure(error, self._user.scenario, _place_of_method(test, name))
 
     def addSubTest(self, test: Any, subtest: Any, info: _ExcInfo | None) -> None:
         """A subtest ended; a failed one is one failure or error."""
@@ -117,8 +119,9 @@ class Outcome:
             self.addError(subtest, info)
 
 
-def _info(error: BaseException) -> _ExcInfo:
-    return type(error), error, error.__traceback__
+def _place_of_method(test: Any, name: str) -> str:
+    code = getattr(getattr(test, name, None), "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}" if code is not None else name
 
 
 def as_result(outcome: Outcome) -> unittest.TestResult:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gc
+import select
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import gevent
 from gevent.event import Event
+from gevent.monkey import get_original
 from gevent.queue import Queue
 
 from loads.client.capture import close_open_hits, install
@@ -103,9 +105,9 @@ class Worker:
     def _prepare(self, message: Assign) -> None:
         self._assign = message
         outside = VirtualUser(Numbers(worker=message.worker), self._recorder)
-        install(outside)
+        install(outside, get_original("select", "poll") if hasattr(select, "POLLIN") else None)
         outside.enter()
-        self._fixtures = Fixtures(self._scenarios, self._recorder, self._faults)
+        self._fixtures = Fixtures(self._scenarios, self._faults)
         runnable = self._fixtures.set_up()
         once = message.plan.each_once
         self._crew = Crew(

@@ -1,0 +1,170 @@
+"""The picture of a run for a terminal: how far it is, the figures, a line per series, the latest errors.
+
+Pure drawing: a result in, something for rich to print out, which fits any width from 60 columns and any height. URLs
+lose the origin that all of them share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from loads.metrics.result import Result
+from loads.metrics.summary import ErrorGroup, ErrorKey, Series, SeriesKey
+from loads.report.figures import has_many_tests, label, milliseconds, ordered_series, recent_rate
+from loads.units import US_PER_S, format_duration, plural
+
+_SPARKS = " ▁▂▃▄▅▆▇█"
+_WIDE = 76
+_WIDER = 110
+_MAX_ERRORS = 3
+
+
+def draw(result: Result, elapsed_us: int, width: int, height: int) -> RenderableType:
+    """The panel for a terminal of `width` x `height` characters; at most `height` - 1 lines high."""
+    errors = _errors(result, width)
+    if height < 8 + len(errors):
+        return Group(_progress(result, elapsed_us, width), *_figures(result, width)[: max(0, height - 2)])
+    parts: list[RenderableType] = [Text(""), _progress(result, elapsed_us, width), Text("")]
+    parts += [*_figures(result, width), Text("")]
+    used = len(parts) + 3 + (len(errors) + 1 if errors else 0)
+    if height > used:
+        parts.append(_table(result, width, height - used))
+    if errors:
+        parts += [Text(""), *errors]
+    return Group(*parts)
+
+
+def spark(values: Sequence[float], width: int) -> str:
+    """`values` as bars of eighths, the last `width` of them, scaled from zero to their own maximum."""
+    shown = values[-width:]
+    top = max(shown, default=0.0) or 1.0
+    return "".join(_SPARKS[max(1, round(value / top * 8)) if value else 0] for value in shown)
+
+
+def _progress(result: Result, elapsed_us: int, width: int) -> RenderableType:
+    part, left_us = _part_done(result, elapsed_us)
+    told = format_duration(_whole(elapsed_us))
+    if result.stop is not None:
+        told += ", stopping"
+    elif part >= 1.0:
+        told += ", finishing"
+    elif left_us is not None:
+        told += f", {format_duration(_whole(left_us))} left"
+    color = "green" if part >= 1.0 else "cyan"
+    bar = ProgressBar(
+        total=1.0, completed=part, width=max(10, width - len(told) - 9), complete_style=color, finished_style=color
+    )
+    line = Table.grid(padding=(0, 1, 0, 0))
+    line.add_row(Text(f"{part:>4.0%}", style="bold"), bar, Text(told, style="cyan"))
+    return line
+
+
+def _part_done(result: Result, elapsed_us: int) -> tuple[float, int | None]:
+    """How much is done, and how long the rest will take, if that can be said."""
+    info = result.info
+    if info.duration_us is not None:
+        return min(1.0, elapsed_us / info.duration_us), max(0, info.duration_us - elapsed_us)
+    totals = result.summary.totals
+    done = totals.ended + totals.interrupted + result.lost_iterations
+    part = min(1.0, done / info.due) if info.due else 0.0
+    return part, round(elapsed_us * (1 - part) / part) if part > 0.02 else None
+
+
+def _figures(result: Result, width: int) -> list[Text]:
+    hits, totals = result.summary.hits, result.summary.totals
+    users = sum(result.users.values())
+    first = Text.assemble((f"{users:,}", "bold"), " user" if users == 1 else " users")
+    first.append_text(Text.assemble("  ", (f"{hits.hits:,}", "bold"), " hits"))
+    first.append_text(Text.assemble("  ", (f"{recent_rate(result):,.0f}", "bold"), "/s"))
+    for count, noun in ((totals.failures, "failures"), (totals.errors, "errors")):
+        first.append_text(Text.assemble("  ", (f"{count:,}", "bold red" if count else "bold green"), f" {noun}"))
+    first.truncate(width - 1, overflow="ellipsis")
+
+    p50, p95, p99 = (milliseconds(value) for value in hits.service.percentiles_us((0.5, 0.95, 0.99)))
+    second = Text.assemble("p50 ", (p50, "bold"), "  p95 ", (p95, "bold"), "  p99 ", (p99, "bold"), " ms")
+    rows = result.timeline.rows(last=61)[:-1]
+    rates = [row.point.hits * US_PER_S / row.width_us for row in rows]
+    room = (width - second.cell_len - 12) // (2 if width >= _WIDER else 1)
+    if len(rows) > 1 and room >= 8:
+        second.append_text(Text.assemble("  hits/s ", (spark(rates, min(60, room)), "green")))
+        if width >= _WIDER:
+            slow = [row.point.service.percentile_us(0.95) or 0.0 for row in rows]
+            second.append_text(Text.assemble("  p95 ", (spark(slow, min(60, room)), "yellow")))
+    second.truncate(width - 1, overflow="ellipsis")
+    return [first, second]
+
+
+def _table(result: Result, width: int, rows: int) -> RenderableType:
+    """A line per series, at most `rows` lines below the head."""
+    wide, wider = width >= _WIDE, width >= _WIDER
+    table = Table(box=None, padding=(0, 2 if wide else 1, 0, 0), header_style="dim", show_edge=False)
+    names = ["hits", "failed", *(["mean"] if wider else []), "p50", *(["p90"] if wider else []), "p95"]
+    names += [*(["p99"] if wide else []), *(["p99.9", "max", "kB in"] if wider else [])]
+    table.add_column("series", no_wrap=True)
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True)
+    series = ordered_series(result)
+    shown = series if len(series) <= rows else series[: max(1, rows - 1)]
+    all_cells = [_cells(stats) for _, stats in shown]
+    taken = sum(max([len(name), *(len(cells[name]) for cells in all_cells)]) + 2 for name in names)
+    origin, many = _shared_origin(series), has_many_tests(result)
+    for (key, stats), cells in zip(shown, all_cells, strict=True):
+        name = _short(label(key, with_scenario=many).replace(origin, "", 1), max(12, width - taken - 3))
+        values = (Text(cells[column], "red" if column == "failed" and stats.failed else "") for column in names)
+        table.add_row(Text(name), *values)
+    if len(shown) < len(series):
+        table.add_row(Text(f"and {len(series) - len(shown)} more", style="dim"))
+    return table
+
+
+def _cells(stats: Series) -> dict[str, str]:
+    service = stats.service
+    p50, p90, p95, p99, p999 = service.percentiles_us((0.5, 0.9, 0.95, 0.99, 0.999))
+    times = {"mean": service.mean_us, "p50": p50, "p90": p90, "p95": p95, "p99": p99, "p99.9": p999}
+    return {
+        "hits": f"{stats.hits:,}",
+        "failed": f"{stats.failed:,}",
+        **{name: milliseconds(value) for name, value in times.items()},
+        "max": milliseconds(service.max_us if service.counts else None),
+        "kB in": f"{stats.bytes_received / 1_000:,.0f}",
+    }
+
+
+def _shared_origin(series: Sequence[tuple[SeriesKey, Series]]) -> str:
+    """``http://host:port`` when all URLs have it, else nothing."""
+    urls = [urlsplit(key.name) for key, _ in series if key.is_hit and "://" in key.name]
+    origins = {f"{url.scheme}://{url.netloc}" for url in urls}
+    return origins.pop() if len(origins) == 1 else ""
+
+
+def _short(text: str, room: int) -> str:
+    """`text` with its middle left out: the end of a URL or a test's name says most."""
+    if len(text) <= room:
+        return text
+    head = max(5, room // 3)
+    return f"{text[:head]}…{text[-(room - head - 1) :]}"
+
+
+def _errors(result: Result, width: int) -> list[Text]:
+    """The kinds of failures and errors that came last, a line each."""
+    groups = sorted(result.summary.errors.items(), key=lambda item: -item[1].last_us)[:_MAX_ERRORS]
+    return [_error(key, group, width) for key, group in groups]
+
+
+def _error(key: ErrorKey, group: ErrorGroup, width: int) -> Text:
+    message = group.message.partition("\n")[0] or key.kind
+    place = key.place.rpartition("/")[2]
+    kind = key.kind.rpartition(".")[2]
+    line = Text.assemble((plural(group.count, key.outcome), "red"), f"  {message}  ", (f"{kind} {place}", "dim"))
+    line.truncate(width - 1, overflow="ellipsis")
+    return line
+
+
+def _whole(duration_us: int) -> int:
+    return duration_us // US_PER_S * US_PER_S
