@@ -33,6 +33,7 @@ class Meter:
         self._flushed_us = 0
         self._users = 0
         self._users_us = 0
+        self._users_from_us = 0
         self._changed_us = 0
         self.seq = 0
 
@@ -40,7 +41,7 @@ class Meter:
         """The run begins (or began) at `run_at_us`; calls after the first change nothing."""
         if self._run_at_us is None:
             self._run_at_us = run_at_us
-            self._flushed_us = self._changed_us = max(run_at_us, monotonic_us())
+            self._flushed_us = self._users_from_us = self._changed_us = max(run_at_us, monotonic_us())
 
     def change_users(self, by: int) -> None:
         """`by` users more (or fewer) run from now on."""
@@ -53,21 +54,37 @@ class Meter:
             return 1.0
         return (US_PER_S - (monotonic_us() - self._run_at_us) % US_PER_S) / US_PER_S
 
-    def flush(self) -> None:
-        """Send all that was recorded since the last time; nothing when there is nothing."""
+    def flush(self, *, last: bool = False) -> None:
+        """Send all that was recorded since the last time; nothing when there is nothing.
+
+        The users of the second that has just begun are kept for the next time, unless this is the `last` one.
+        """
         summary = self._recorder.take()
         if self._run_at_us is None:
             if summary != Summary():
                 self._deliver(0, summary)
             return
         self._integrate()
-        users_us, self._users_us = self._users_us, 0
-        begin_us, self._flushed_us = self._flushed_us - self._run_at_us, monotonic_us()
-        (t_us, summary.totals.users_us), *late = spread(users_us, begin_us, self._flushed_us - self._run_at_us)
+        t_us = max(0, self._flushed_us - self._run_at_us) // US_PER_S * US_PER_S
+        self._flushed_us = monotonic_us()
+        (first_us, first_users_us), *later = spread(
+            self._users_us, self._users_from_us - self._run_at_us, self._flushed_us - self._run_at_us
+        )
+        self._users_us = 0
+        if later and not last:
+            kept_us, self._users_us = later.pop()
+            self._users_from_us = self._run_at_us + kept_us
+        else:
+            self._users_from_us = self._flushed_us
+        if first_us == t_us:
+            summary.totals.users_us = first_users_us
+        else:
+            later.insert(0, (first_us, first_users_us))
         if summary != Summary():
             self._deliver(t_us, summary)
-        for t_us, part_us in late:
-            self._deliver(t_us, Summary(totals=Totals(users_us=part_us)))
+        for second_us, users_us in later:
+            if users_us:
+                self._deliver(second_us, Summary(totals=Totals(users_us=users_us)))
 
     def _integrate(self) -> None:
         now_us = monotonic_us()
@@ -81,14 +98,14 @@ class Meter:
 
 
 def spread(users_us: int, begin_us: int, end_us: int) -> list[tuple[int, int]]:
-    """`users_us` user-microseconds over the run's seconds in [begin_us, end_us): pairs of (second's begin, part).
+    """`users_us` user-microseconds over the run's seconds that [begin_us, end_us) touches: (second's begin, part) pairs.
 
-    One pair, unless a blocked worker measures more than half a second too late. The parts add up to `users_us`.
+    At least one pair; each part goes by the time that falls into its second, and all add up to `users_us`.
     """
-    first_us = max(0, begin_us) // US_PER_S * US_PER_S
+    begin_us = max(0, begin_us)
+    first_us = begin_us // US_PER_S * US_PER_S
     parts = []
-    if end_us - first_us > US_PER_S * 3 // 2:
-        for second_us in range(first_us + US_PER_S, end_us, US_PER_S):
-            overlap_us = min(end_us, second_us + US_PER_S) - second_us
-            parts.append((second_us, users_us * overlap_us // (end_us - begin_us)))
+    for second_us in range(first_us + US_PER_S, end_us, US_PER_S):
+        overlap_us = min(end_us, second_us + US_PER_S) - second_us
+        parts.append((second_us, users_us * overlap_us // (end_us - begin_us)))
     return [(first_us, users_us - sum(part for _, part in parts)), *parts]

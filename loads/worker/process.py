@@ -145,7 +145,7 @@ class Worker:
         self._executor = None
         over.set()
         ticker.join()
-        self._meter.flush()
+        self._meter.flush(last=True)
         ended_us = max(crew.last_end_us, message.phase_at_us) - message.run_at_us
         self._send(PhaseDone(phase=message.phase, ended_us=ended_us))
 
@@ -153,7 +153,7 @@ class Worker:
         if self._fixtures is not None and not (self._stop is not None and self._stop.now):
             self._fixtures.tear_down()
         close_open_hits()
-        self._meter.flush()
+        self._meter.flush(last=True)
         self._send(Bye(last_seq=self._meter.seq))
 
     def _tick(self, over: Event) -> None:

@@ -62,7 +62,7 @@ def test_the_entry_for_the_rest_takes_no_place() -> None:
 
 
 def test_names_that_the_test_chose_are_kept_first() -> None:
-    kept = trimmed({name: 1 for name in "abcdefghij"}, limit=3, named="hij")
+    kept = trimmed(dict.fromkeys("abcdefghij", 1), limit=3, named="hij")
     assert kept == {"h": 1, "i": 1, "j": 1, OTHER: 7}
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loads.metrics.summary import ITERATION, ITERATION_NAME, SeriesKey, Summary, Totals
-from loads.metrics.timeline import MAX_POINTS, WIDTHS_US, Point, Timeline
+from loads.metrics.timeline import MAX_POINTS, WIDTHS_US, Point, Row, Timeline
 from loads.units import US_PER_S
 from tests.build import histogram_of, series_of
 
@@ -36,6 +36,11 @@ def timeline_of(adds: list[tuple[int, int]]) -> Timeline:
     return timeline
 
 
+def told(timeline: Timeline) -> tuple[int, list[Row]]:
+    """All that can be read of it: what makes two of them equal."""
+    return timeline.latest_us, timeline.rows()
+
+
 def merged(*parts: Timeline) -> Timeline:
     whole = Timeline()
     for part in parts:
@@ -43,11 +48,10 @@ def merged(*parts: Timeline) -> Timeline:
     return whole
 
 
-@given(events, st.randoms(use_true_random=False))
-def test_the_order_of_adding_does_not_matter(adds: list[tuple[int, int]], random: Random) -> None:
-    shuffled = list(adds)
-    random.shuffle(shuffled)
-    assert timeline_of(shuffled) == timeline_of(adds)
+@given(events, st.integers(0, 1_000))
+def test_the_order_of_adding_does_not_matter(adds: list[tuple[int, int]], seed: int) -> None:
+    shuffled = Random(seed).sample(adds, len(adds))
+    assert told(timeline_of(shuffled)) == told(timeline_of(adds))
 
 
 @given(st.lists(events, max_size=5), st.integers(0, 1_000))
@@ -58,13 +62,13 @@ def test_any_split_and_any_tree_of_merges_gives_the_same(parts: list[list[tuple[
         random.shuffle(heap)
         other = heap.pop()
         heap[-1].merge(other)
-    assert heap[0] == timeline_of([add for part in parts for add in part])
+    assert told(heap[0]) == told(timeline_of([add for part in parts for add in part]))
 
 
 @given(events)
 def test_an_empty_one_is_the_identity(adds: list[tuple[int, int]]) -> None:
     timeline = timeline_of(adds)
-    assert merged(Timeline(), timeline) == merged(timeline, Timeline()) == timeline
+    assert told(merged(Timeline(), timeline)) == told(merged(timeline, Timeline())) == told(timeline)
 
 
 @given(events, events)
@@ -73,7 +77,7 @@ def test_what_is_merged_stays_as_it_is(a: list[tuple[int, int]], b: list[tuple[i
     into = timeline_of(a)
     into.merge(other)
     into.merge(other)
-    assert other == timeline_of(b)
+    assert told(other) == told(timeline_of(b))
 
 
 @given(events)
@@ -97,12 +101,9 @@ def test_every_event_is_in_the_row_that_covers_its_time(adds: list[tuple[int, in
     assert found == Counter({(row.t_us, row.width_us): row.point.hits for row in rows})
 
 
-def _in_tier(row: object, rows: list[object], t_us: int) -> bool:
+def _in_tier(row: Row, rows: list[Row], t_us: int) -> bool:
     """The coarsest tier may end within one of its spans: there the finer row begins."""
-    return not any(
-        other.t_us <= t_us < other.t_us + other.width_us and other.width_us < row.width_us  # type: ignore[attr-defined]
-        for other in rows
-    )
+    return not any(other.t_us <= t_us < other.t_us + other.width_us and other.width_us < row.width_us for other in rows)
 
 
 @pytest.mark.parametrize("length_us", [9 * MINUTE_US, 99 * MINUTE_US, 11 * HOUR_US, TEN_DAYS_US])

@@ -9,7 +9,18 @@ from hypothesis import strategies as st
 from loads.errors import ExitCode
 from loads.metrics.verdict import Judgement, Stop, Verdict, judge
 
-NAMES = ("ended", "skipped", "failures", "errors", "hits", "lost", "lost_iterations", "unstarted")
+NAMES = (
+    "ended",
+    "skipped",
+    "failures",
+    "errors",
+    "hits",
+    "lost",
+    "lost_iterations",
+    "started",
+    "unstarted",
+    "given_up",
+)
 VERDICTS = {
     ExitCode.PASSED: Verdict.PASSED,
     ExitCode.FAILED: Verdict.FAILED,
@@ -21,8 +32,9 @@ totals = st.fixed_dictionaries({name: st.integers(0, 200) for name in NAMES})
 
 
 def judged(stop: Stop | None = None, **changed: int) -> Judgement:
-    """The verdict on a run of ten good iterations and ten hits, but for what is `changed`."""
-    return judge(stop=stop, **{**dict.fromkeys(NAMES, 0), "ended": 10, "hits": 10, **changed})
+    """The verdict on a run of a hundred good iterations and as many hits, but for what is `changed`."""
+    good = {**dict.fromkeys(NAMES, 0), "started": 100, "ended": 100, "hits": 100}
+    return judge(stop=stop, **{**good, **changed})
 
 
 def test_a_run_without_a_fault_passed() -> None:
@@ -48,6 +60,8 @@ def test_a_fault_of_any_kind_makes_it_failed(changed: dict[str, int], reason: st
         ({"hits": 98, "lost": 2}, "2 of 100 requests were lost, more than 1%"),
         ({"ended": 0}, "no iteration came to its end"),
         ({"unstarted": 3}, "3 planned iterations never started"),
+        ({"lost_iterations": 2}, "2 of 100 iterations were lost, more than 1%"),
+        ({"given_up": 1}, "1 worker died too often to be replaced: part of the load was missing"),
     ],
 )
 def test_a_run_that_holds_too_little_is_invalid(changed: dict[str, int], reason: str) -> None:
@@ -80,9 +94,8 @@ def test_what_a_user_stopped_need_not_have_begun(stop: Stop) -> None:
 
 def test_where_several_apply_the_heaviest_wins() -> None:
     """130, 4, 5, 1, 0 is the documented order."""
-    lost = {"lost": 10, "failures": 1}
-    assert judged(Stop.HARD, **lost).exit_code is ExitCode.INTERRUPTED
-    assert judged(Stop.GRACEFUL, **lost).exit_code is ExitCode.INVALID
+    assert judged(Stop.HARD, lost=10, failures=1).exit_code is ExitCode.INTERRUPTED
+    assert judged(Stop.GRACEFUL, lost=10, failures=1).exit_code is ExitCode.INVALID
     assert judged(Stop.GRACEFUL, failures=1).exit_code is ExitCode.ABORTED
 
 

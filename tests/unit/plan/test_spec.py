@@ -154,7 +154,7 @@ def test_a_cycle_is_read_as_it_is_written(values: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("text", ["", "abc", "0", "-1", "1:", ":1", "1:0", "1.5", " 1", "1_000", "10000001", "²", "٣"])
 def test_a_cycle_of_anything_else_is_refused_by_name(text: str) -> None:
-    with pytest.raises(UsageError, match="--users .* is not a whole number from 1 to 10,000,000") as caught:
+    with pytest.raises(UsageError, match=r"--users .* is not a whole number from 1 to 10,000,000") as caught:
         parse_cycle(text, "--users")
     assert caught.value.hint == "like --users 200 or 10:20:30"
 

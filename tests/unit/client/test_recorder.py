@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loads.client.recorder import MAX_MESSAGE_CHARS, MAX_TRACEBACK_CHARS, Recorder
+from loads.metrics.counters import Counts
+from loads.metrics.summary import (
+    ITERATION,
+    ITERATION_NAME,
+    MAX_NAMES,
+    TRANSACTION,
+    ErrorGroup,
+    ErrorKey,
+    Series,
+    SeriesKey,
+    Summary,
+)
+from tests.build import histogram_of, new_recorder
+
+KEY = SeriesKey("t", "GET", "/")
+FAULT = ErrorKey("failure", "AssertionError", "test.py:3")
+
+
+def counters_of(recorder: Recorder) -> Counts:
+    return Counts.read(recorder.page.tobytes())
+
+
+def answered(recorder: Recorder, status: int, service_us: int = 10, key: SeriesKey = KEY) -> None:
+    recorder.sending()
+    recorder.hit(key, service_us, status, None, True, 100, 200)
+
+
+def test_an_answer_is_counted_with_its_status_time_and_size() -> None:
+    recorder = new_recorder()
+    answered(recorder, 200, 10)
+    answered(recorder, 302, 30)
+    assert recorder.take().series == {
+        KEY: Series(
+            sent=2,
+            statuses={200: 1, 302: 1},
+            bytes_sent=200,
+            bytes_received=400,
+            service=histogram_of([10, 30]),
+        )
+    }
+
+
+def test_a_status_of_400_and_above_is_a_failed_answer() -> None:
+    recorder = new_recorder()
+    for status in (399, 400, 500):
+        answered(recorder, status)
+    series = recorder.take().series[KEY]
+    assert (series.failed, series.sent, series.errors) == (2, 3, {})
+
+
+def test_a_request_that_was_sent_and_broke_is_sent_and_has_a_time() -> None:
+    recorder = new_recorder()
+    recorder.sending()
+    recorder.hit(KEY, 50, 200, "incomplete", True, 100, 7)
+    series = recorder.take().series[KEY]
+    assert (series.sent, series.unsent, series.failed) == (1, 0, 1)
+    assert (series.statuses, series.errors) == ({}, {"incomplete": 1})
+    assert series.service == histogram_of([50])
+
+
+def test_a_request_that_never_reached_the_wire_is_unsent_and_has_no_time() -> None:
+    recorder = new_recorder()
+    recorder.hit(KEY, 50, None, "dns", False, 0, 0)
+    series = recorder.take().series[KEY]
+    assert (series.sent, series.unsent, series.failed, series.errors) == (0, 1, 1, {"dns": 1})
+    assert series.service == histogram_of([])
+
+
+def test_a_request_with_neither_answer_nor_reason_is_not_lost() -> None:
+    recorder = new_recorder()
+    recorder.sending()
+    recorder.hit(KEY, 1, None, None, True, 0, 0)
+    assert recorder.take().series[KEY].errors == {"other": 1}
+
+
+def test_the_page_knows_of_a_request_before_it_reaches_the_wire() -> None:
+    recorder = new_recorder()
+    recorder.sending()
+    assert counters_of(recorder) == Counts(sent=1)
+    assert recorder.summary == Summary()
+
+
+def test_the_page_knows_of_an_iteration_before_it_runs() -> None:
+    recorder = new_recorder()
+    recorder.started()
+    assert counters_of(recorder) == Counts(started=1)
+
+
+actions = st.lists(
+    st.sampled_from(["good", "broken", "unsent", "started", "ended", "interrupted", "take"]), max_size=40
+)
+
+
+@given(actions)
+def test_page_and_summaries_agree_whenever_nothing_is_in_flight(row: list[str]) -> None:
+    recorder, delivered = new_recorder(), Summary()
+    for action in row:
+        match action:
+            case "good":
+                answered(recorder, 200)
+            case "broken":
+                recorder.sending()
+                recorder.hit(KEY, 1, None, "reset", True, 0, 0)
+            case "unsent":
+                recorder.hit(KEY, 1, None, "dns", False, 0, 0)
+            case "started":
+                recorder.started()
+            case "ended":
+                recorder.ended("t", 1, failed=False)
+            case "interrupted":
+                recorder.interrupted()
+            case "take":
+                delivered.merge(recorder.take())
+    delivered.merge(recorder.take())
+    assert delivered.counts == counters_of(recorder)
+
+
+def test_an_iteration_has_a_series_of_its_own() -> None:
+    recorder = new_recorder()
+    recorder.started()
+    recorder.ended("t", 40, failed=False)
+    recorder.started()
+    recorder.ended("t", 60, failed=True)
+    summary = recorder.take()
+    assert (summary.totals.started, summary.totals.ended) == (2, 2)
+    series = summary.series[SeriesKey("t", ITERATION, ITERATION_NAME)]
+    assert (series.sent, series.failed, series.service) == (2, 1, histogram_of([40, 60]))
+
+
+def test_an_interrupted_iteration_has_no_time() -> None:
+    recorder = new_recorder()
+    recorder.started()
+    recorder.interrupted()
+    summary = recorder.take()
+    assert (summary.totals.interrupted, summary.totals.ended, summary.series) == (1, 0, {})
+
+
+def test_a_timed_block_is_no_hit() -> None:
+    recorder = new_recorder()
+    recorder.transaction("t", "checkout", True, 70, False)
+    summary = recorder.take()
+    assert summary.series[SeriesKey("t", TRANSACTION, "checkout", True)].service == histogram_of([70])
+    assert summary.hits.hits == 0
+
+
+def test_counters_add_up() -> None:
+    recorder = new_recorder()
+    for by in (3, -1, 5):
+        recorder.counter("island-was-there", by)
+    assert recorder.take().counters == {"island-was-there": 7}
+
+
+def test_an_error_is_kept_once_with_its_first_text_and_its_span() -> None:
+    recorder = new_recorder()
+    recorder.error(FAULT, 10, "first", "trace", "t")
+    recorder.error(FAULT, 90, "second", "", "t")
+    assert recorder.take().errors == {FAULT: ErrorGroup(2, 10, 90, "first", "trace", "t")}
+
+
+def test_endless_texts_are_cut_to_what_a_person_reads() -> None:
+    recorder = new_recorder()
+    recorder.error(FAULT, 0, "m" * 10**6, "begin" + "t" * 10**6 + "end", "t")
+    (group,) = recorder.take().errors.values()
+    assert group.message == "m" * MAX_MESSAGE_CHARS
+    assert len(group.traceback) == MAX_TRACEBACK_CHARS
+    assert group.traceback.endswith("end")
+
+
+def test_what_is_taken_is_gone_and_never_changes_again() -> None:
+    recorder = new_recorder()
+    answered(recorder, 200)
+    first = recorder.take()
+    answered(recorder, 200)
+    assert first.series[KEY].sent == 1
+    assert recorder.take().series[KEY].sent == 1
+    assert recorder.take() == Summary()
+
+
+def test_a_url_for_each_hit_does_not_fill_the_memory() -> None:
+    recorder = new_recorder()
+    most = 0
+    for number in range(5 * MAX_NAMES):
+        answered(recorder, 200, key=SeriesKey("t", "GET", f"/{number}"))
+        most = max(most, len(recorder.summary.series))
+    assert most <= 2 * MAX_NAMES + 1
+    summary = recorder.take()
+    assert len(summary.series) == MAX_NAMES + 1
+    assert summary.hits.sent == 5 * MAX_NAMES

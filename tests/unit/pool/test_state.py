@@ -1,0 +1,497 @@
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+
+from loads.errors import ProtocolError
+from loads.metrics.counters import Counts
+from loads.plan.profile import Stage
+from loads.plan.spec import Phase, Plan
+from loads.pool.state import (
+    CUT_OFF_US,
+    DEATHS_WITHIN_US,
+    MAX_DEATHS,
+    MUTE_US,
+    AllGone,
+    AllLoaded,
+    AllReady,
+    Begin,
+    Died,
+    Effect,
+    End,
+    Go,
+    Halt,
+    Kill,
+    Lost,
+    Measured,
+    MemberState,
+    PhaseOver,
+    PoolState,
+    Refused,
+    Said,
+    Spawn,
+    Tell,
+    Tick,
+)
+from loads.units import US_PER_S
+from loads.wire.messages import (
+    PROTOCOL,
+    Alive,
+    Assign,
+    Bye,
+    Delta,
+    Finish,
+    Hello,
+    Load,
+    Loaded,
+    LoadFailed,
+    PhaseDone,
+    Ready,
+    ScenarioInfo,
+    Start,
+    Stop,
+    Up,
+)
+from tests.build import iterations_of
+
+S = MemberState
+GRACE_US = 30 * US_PER_S
+TEN_S = 10 * US_PER_S
+AT_US = 1_000 * US_PER_S
+"""When the run begins, on the machine's clock."""
+TIMED = Phase(4, stages=(Stage(0, 4), Stage(TEN_S, 4)))
+COUNTED = Phase(4, hits=5)
+
+LOAD = Load(targets=("t",), search_path=())
+HELLO = Hello(protocol=PROTOCOL, incarnation=0xBEEF)
+LOADED = Loaded(scenarios=(ScenarioInfo(name="t", weight=1),), hooks=())
+FAILED = LoadFailed(message="t can't be imported", hint="", traceback="SyntaxError")
+READY = Ready(runnable=1)
+BYE = Bye(last_seq=0)
+SAMPLES: list[Up] = [
+    HELLO,
+    LOADED,
+    FAILED,
+    READY,
+    Delta(seq=1, t_us=0, users=1, summary=iterations_of(1)),
+    PhaseDone(phase=0, ended_us=5),
+    BYE,
+]
+MAY_SAY = {
+    S.STARTING: {Hello},
+    S.LOADING: {Loaded, LoadFailed},
+    S.LOADED: set(),
+    S.FITTING: {Ready, Delta},
+    S.READY: set(),
+    S.RUNNING: {Delta, PhaseDone},
+    S.RESTING: set(),
+    S.FINISHING: {Loaded, LoadFailed, Ready, Delta, PhaseDone, Bye},
+    S.GONE: set(),
+}
+
+
+def begin_of(*phases: Phase) -> Begin:
+    return Begin(Plan(phases, GRACE_US), seed=7, server_url=None, fresh_session=False)
+
+
+def go_of(phase: int, phase_at_us: int = AT_US) -> Go:
+    return Go(phase, AT_US, phase_at_us)
+
+
+def start_of(phase: int, phase_at_us: int = AT_US) -> Start:
+    return Start(phase=phase, run_at_us=AT_US, phase_at_us=phase_at_us)
+
+
+def delta_of(seq: int, started: int = 1, ended: int = 1, *, t_us: int = 0, sent: int = 0) -> Delta:
+    return Delta(seq=seq, t_us=t_us, users=1, summary=iterations_of(started, ended, sent=sent))
+
+
+def died(worker: int, **counts: int) -> Died:
+    return Died(worker, "was killed by SIGKILL", Counts(**counts))
+
+
+def said(state: PoolState, worker: int, *messages: Up, now_us: int = AT_US) -> list[Effect]:
+    """What follows from the last of `messages`."""
+    effects: list[Effect] = []
+    for message in messages:
+        effects = state.handle(Said(worker, message), now_us)
+    return effects
+
+
+def ready_pool(*phases: Phase, workers: int = 1) -> PoolState:
+    state = PoolState(workers, LOAD)
+    for worker in range(workers):
+        said(state, worker, HELLO, LOADED)
+    state.handle(begin_of(*phases), AT_US)
+    for worker in range(workers):
+        said(state, worker, READY)
+    return state
+
+
+def running_pool(*phases: Phase, workers: int = 1) -> PoolState:
+    state = ready_pool(*phases, workers=workers)
+    state.handle(go_of(0), AT_US)
+    return state
+
+
+def pool_with_worker_in(wanted: MemberState) -> PoolState:
+    """A pool of one worker that came to `wanted` by the shortest life."""
+    state = PoolState(1, LOAD)
+    steps: list[tuple[MemberState, Any]] = [
+        (S.LOADING, Said(0, HELLO)),
+        (S.LOADED, Said(0, LOADED)),
+        (S.FITTING, begin_of(COUNTED, COUNTED)),
+        (S.READY, Said(0, READY)),
+        (S.RUNNING, go_of(0)),
+        (S.RESTING, Said(0, PhaseDone(phase=0, ended_us=0))),
+        (S.FINISHING, End()),
+        (S.GONE, died(0)),
+    ]
+    for reached, event in steps:
+        if wanted is S.STARTING:
+            break
+        state.handle(event, AT_US)
+        if reached is wanted:
+            break
+    assert repr(state).endswith(f" 0:{wanted.value}>")
+    return state
+
+
+# A whole life.
+
+
+def test_two_workers_from_the_first_process_to_the_last() -> None:
+    state = PoolState(2, LOAD)
+    assert state.start() == [Spawn(0), Spawn(1)]
+    assert said(state, 0, HELLO) == [Tell(0, LOAD)]
+    assert said(state, 1, HELLO) == [Tell(1, LOAD)]
+    assert repr(state) == "<Pool phase=- 0:loading 1:loading>"
+    assert said(state, 0, LOADED) == []
+    assert said(state, 1, LOADED) == [AllLoaded(LOADED)]
+    begin = begin_of(COUNTED, TIMED)
+    assigns = state.handle(begin, AT_US)
+    told = [(effect.worker, type(effect.message)) for effect in assigns if isinstance(effect, Tell)]
+    assert told == [(0, Assign), (1, Assign)]
+    assert said(state, 0, READY) == []
+    assert said(state, 1, READY) == [AllReady()]
+    assert state.handle(go_of(0), AT_US) == [Tell(0, start_of(0)), Tell(1, start_of(0))]
+    assert repr(state) == "<Pool phase=0 0:running 1:running>"
+    delta = delta_of(1)
+    assert said(state, 1, delta) == [Measured(1, delta)]
+    assert said(state, 0, PhaseDone(phase=0, ended_us=700)) == []
+    assert repr(state) == "<Pool phase=0 0:resting 1:running>"
+    assert said(state, 1, PhaseDone(phase=0, ended_us=400)) == [PhaseOver(0, 700)]
+    start = start_of(1, AT_US + 9)
+    assert state.handle(go_of(1, AT_US + 9), AT_US) == [Tell(0, start), Tell(1, start)]
+    assert said(state, 0, PhaseDone(phase=1, ended_us=900)) == []
+    assert said(state, 1, PhaseDone(phase=1, ended_us=950)) == [PhaseOver(1, 950)]
+    assert state.handle(End(), AT_US) == [Tell(0, Finish()), Tell(1, Finish())]
+    assert said(state, 0, BYE) == said(state, 1, Bye(last_seq=1)) == []
+    assert state.handle(died(0), AT_US) == []
+    assert state.handle(died(1, started=1, ended=1), AT_US) == [AllGone()]
+    assert repr(state) == "<Pool phase=1 0:gone 1:gone>"
+
+
+def test_each_worker_is_told_its_number_and_the_whole_plan() -> None:
+    state = PoolState(1, LOAD)
+    said(state, 0, HELLO, LOADED)
+    begin = Begin(Plan((COUNTED,)), seed=9, server_url="http://127.0.0.1", fresh_session=True)
+    assign = Assign(worker=0, workers=1, plan=begin.plan, seed=9, server_url="http://127.0.0.1", fresh_session=True)
+    assert state.handle(begin, 0) == [Tell(0, assign)]
+
+
+def test_each_tick_tells_every_worker_that_the_parent_is_there() -> None:
+    state = running_pool(COUNTED, workers=2)
+    assert state.handle(Tick(), AT_US) == [Tell(0, Alive()), Tell(1, Alive())]
+
+
+def test_a_process_that_has_not_spoken_yet_is_not_spoken_to() -> None:
+    assert PoolState(1, LOAD).handle(Tick(), AT_US) == []
+
+
+# What may be said when.
+
+
+@pytest.mark.parametrize("message", SAMPLES, ids=lambda message: type(message).__name__)
+@pytest.mark.parametrize("wanted", list(MemberState), ids=lambda wanted: wanted.value)
+def test_a_worker_can_only_say_what_belongs_to_its_state(wanted: MemberState, message: Up) -> None:
+    state = pool_with_worker_in(wanted)
+    before, shown = deepcopy(vars(state)), repr(state)
+    if type(message) in MAY_SAY[wanted]:
+        assert isinstance(state.handle(Said(0, message), AT_US), list)
+        return
+    with pytest.raises(ProtocolError, match=f"worker 0 said {type(message).__name__} while {wanted.value}"):
+        state.handle(Said(0, message), AT_US)
+    assert (vars(state), repr(state)) == (before, shown)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        (S.STARTING, Hello(protocol=PROTOCOL + 1, incarnation=1)),
+        (S.RUNNING, delta_of(2)),
+        (S.RUNNING, delta_of(0)),
+        (S.FINISHING, delta_of(7)),
+    ],
+)
+def test_another_protocol_or_a_gap_in_the_deltas_changes_nothing(wanted: MemberState, message: Up) -> None:
+    state = pool_with_worker_in(wanted)
+    before = deepcopy(vars(state))
+    with pytest.raises(ProtocolError):
+        state.handle(Said(0, message), AT_US)
+    assert vars(state) == before
+
+
+def test_a_delta_that_comes_twice_is_refused() -> None:
+    state = running_pool(COUNTED)
+    said(state, 0, delta_of(1))
+    with pytest.raises(ProtocolError, match="sent delta 1 after 1"):
+        said(state, 0, delta_of(1))
+
+
+# Tests that can't be run.
+
+
+def test_the_first_worker_that_can_not_load_the_tests_refuses_for_all() -> None:
+    state = PoolState(2, LOAD)
+    said(state, 0, HELLO)
+    said(state, 1, HELLO)
+    assert said(state, 0, FAILED) == [Refused(FAILED), Tell(0, Finish())]
+    assert said(state, 1, FAILED) == [Tell(1, Finish())]
+    assert state.handle(died(0), AT_US) == []
+    assert state.handle(died(1), AT_US) == [AllGone()]
+
+
+@pytest.mark.parametrize("wanted", [S.STARTING, S.LOADING, S.LOADED, S.FITTING, S.READY])
+def test_a_death_before_the_barrier_refuses_once_and_says_how_it_died(wanted: MemberState) -> None:
+    state = pool_with_worker_in(wanted)
+    refused, *rest = state.handle(died(0), AT_US)
+    assert isinstance(refused, Refused)
+    assert refused.failure.message == "worker 0 was killed by SIGKILL before the run began"
+    assert rest == [AllGone()]
+
+
+def test_more_deaths_before_the_barrier_are_not_reported_again() -> None:
+    state = PoolState(3, LOAD)
+    assert [type(effect) for effect in state.handle(died(0), 0)] == [Refused]
+    assert state.handle(died(1), 0) == []
+    assert state.handle(died(2), 0) == [AllGone()]
+
+
+def test_requests_of_fixtures_that_died_before_the_barrier_are_lost_too() -> None:
+    state = pool_with_worker_in(S.FITTING)
+    effects = state.handle(died(0, sent=3), AT_US)
+    (lost,) = [effect for effect in effects if isinstance(effect, Lost)]
+    assert (lost.missing, lost.replaced) == (Counts(sent=3), False)
+
+
+# Death in mid-run.
+
+
+def test_with_a_duration_a_dead_worker_is_replaced_and_goes_on_with_the_same_phase() -> None:
+    state = running_pool(TIMED, workers=2)
+    lost, spawn = state.handle(died(0, started=1), AT_US + US_PER_S)
+    assert isinstance(lost, Lost)
+    assert (lost.replaced, spawn) == (True, Spawn(0))
+    assert repr(state) == "<Pool phase=0 0:starting 1:running>"
+    assert said(state, 0, HELLO) == [Tell(0, LOAD)]
+    assert [type(effect.message) for effect in said(state, 0, LOADED) if isinstance(effect, Tell)] == [Assign]
+    assert said(state, 0, READY) == [Tell(0, start_of(0))]
+    assert repr(state) == "<Pool phase=0 0:running 1:running>"
+
+
+def test_the_phase_waits_for_a_replacement() -> None:
+    state = running_pool(TIMED, workers=2)
+    state.handle(died(0), AT_US + US_PER_S)
+    assert said(state, 1, PhaseDone(phase=0, ended_us=TEN_S)) == []
+    assert said(state, 0, HELLO, LOADED, READY, PhaseDone(phase=0, ended_us=TEN_S + 5)) == [PhaseOver(0, TEN_S + 5)]
+
+
+def test_deltas_of_a_replacement_count_from_one_again() -> None:
+    state = running_pool(TIMED)
+    said(state, 0, delta_of(1), delta_of(2))
+    state.handle(died(0, started=2, ended=2), AT_US + US_PER_S)
+    delta = delta_of(1)
+    assert said(state, 0, HELLO, LOADED, READY, delta) == [Measured(0, delta)]
+
+
+def test_with_hits_a_dead_worker_is_not_replaced_and_the_others_end_the_phase() -> None:
+    state = running_pool(COUNTED, workers=2)
+    (lost,) = state.handle(died(0, started=3, ended=2), AT_US + 500)
+    assert isinstance(lost, Lost)
+    assert not lost.replaced
+    assert said(state, 1, PhaseDone(phase=0, ended_us=700)) == [PhaseOver(0, 700)]
+
+
+def test_the_last_worker_to_die_ends_a_phase_of_hits() -> None:
+    state = running_pool(COUNTED)
+    lost, over, gone = state.handle(died(0, started=1), AT_US + 500)
+    assert isinstance(lost, Lost)
+    assert (over, gone) == (PhaseOver(0, 500), AllGone())
+    assert state.handle(End(), AT_US + 600) == []
+
+
+def test_with_hits_and_another_phase_a_dead_worker_is_replaced_for_that() -> None:
+    state = running_pool(COUNTED, COUNTED, workers=2)
+    lost, spawn = state.handle(died(0, started=1), AT_US)
+    assert isinstance(lost, Lost)
+    assert (lost.replaced, spawn) == (True, Spawn(0))
+    assert said(state, 0, HELLO, LOADED, READY) == []
+    assert said(state, 1, PhaseDone(phase=0, ended_us=9)) == [PhaseOver(0, 9)]
+    assert state.handle(go_of(1), AT_US) == [Tell(0, start_of(1)), Tell(1, start_of(1))]
+
+
+def test_a_replacement_that_is_late_for_the_next_phase_joins_it() -> None:
+    state = running_pool(COUNTED, COUNTED, workers=2)
+    state.handle(died(0, started=1), AT_US)
+    said(state, 1, PhaseDone(phase=0, ended_us=9))
+    assert state.handle(go_of(1), AT_US) == [Tell(1, start_of(1))]
+    assert said(state, 1, PhaseDone(phase=1, ended_us=20)) == []
+    assert said(state, 0, HELLO, LOADED, READY) == [Tell(0, start_of(1))]
+
+
+def test_a_death_after_the_time_is_over_ends_the_workers_part() -> None:
+    state = running_pool(TIMED)
+    lost, over, gone = state.handle(died(0, started=1), AT_US + TEN_S)
+    assert isinstance(lost, Lost)
+    assert (lost.replaced, over, gone) == (False, PhaseOver(0, TEN_S), AllGone())
+
+
+def test_a_worker_that_dies_all_the_time_is_given_up() -> None:
+    state = running_pool(TIMED)
+    for death in range(1, MAX_DEATHS):
+        effects = state.handle(died(0, started=1), AT_US + death)
+        assert effects[-1] == Spawn(0), death
+        said(state, 0, HELLO, LOADED, READY)
+    effects = state.handle(died(0, started=1), AT_US + MAX_DEATHS)
+    assert effects[1:] == [PhaseOver(0, MAX_DEATHS), AllGone()]
+
+
+def test_deaths_that_are_far_apart_are_forgiven() -> None:
+    state = running_pool(Phase(1, stages=(Stage(100 * DEATHS_WITHIN_US, 1),)))
+    for death in range(3 * MAX_DEATHS):
+        effects = state.handle(died(0, started=1), AT_US + death * DEATHS_WITHIN_US // (MAX_DEATHS - 1))
+        assert effects[-1] == Spawn(0), death
+        said(state, 0, HELLO, LOADED, READY)
+
+
+# What is lost.
+
+
+def test_a_loss_is_what_the_counters_hold_beyond_what_was_delivered() -> None:
+    """Of nine begun iterations six ended in deltas: three are lost, one of them begun after the last delta."""
+    state = running_pool(TIMED)
+    said(state, 0, delta_of(1, 5, 4, sent=4), delta_of(2, 3, 2, sent=5, t_us=US_PER_S))
+    (lost, _) = state.handle(died(0, started=9, ended=7, sent=12, unsent=1), AT_US + 2_500_000)
+    assert isinstance(lost, Lost)
+    assert lost.missing == Counts(started=1, ended=1, sent=3, unsent=1)
+    assert (lost.loss.iterations, lost.loss.sent, lost.loss.unsent) == (3, 3, 1)
+    assert (lost.loss.from_us, lost.loss.to_us) == (2 * US_PER_S, 2_500_000)
+    assert (lost.loss.worker, lost.loss.incarnation, lost.loss.reason) == (0, 0xBEEF, "was killed by SIGKILL")
+
+
+def test_a_death_in_mid_run_is_told_even_if_nothing_is_missing() -> None:
+    state = running_pool(COUNTED)
+    said(state, 0, delta_of(1, 2, 2))
+    lost = state.handle(died(0, started=2, ended=2), AT_US)[0]
+    assert isinstance(lost, Lost)
+    assert (lost.loss.iterations, lost.missing) == (0, Counts())
+
+
+def test_a_worker_that_said_bye_and_delivered_all_leaves_without_a_word() -> None:
+    state = running_pool(COUNTED)
+    said(state, 0, delta_of(1, 2, 2), PhaseDone(phase=0, ended_us=5))
+    state.handle(End(), AT_US)
+    said(state, 0, BYE)
+    assert state.handle(died(0, started=2, ended=2), AT_US) == [AllGone()]
+
+
+def test_a_worker_that_dies_while_finishing_is_a_loss() -> None:
+    state = running_pool(COUNTED)
+    said(state, 0, delta_of(1, 2, 2), PhaseDone(phase=0, ended_us=5))
+    state.handle(End(), AT_US)
+    lost, gone = state.handle(died(0, started=2, ended=2, sent=1), AT_US)
+    assert isinstance(lost, Lost)
+    assert (lost.missing, lost.replaced, gone) == (Counts(sent=1), False, AllGone())
+
+
+# Stopping.
+
+
+def test_a_graceful_stop_is_passed_on_and_has_a_deadline() -> None:
+    state = running_pool(COUNTED)
+    assert state.handle(Halt(now=False), AT_US) == [Tell(0, Stop(now=False))]
+    assert state.handle(Tick(), AT_US + GRACE_US + MUTE_US - 1) == [Tell(0, Alive())]
+    assert state.handle(Tick(), AT_US + GRACE_US + MUTE_US) == [Kill(0)]
+
+
+def test_a_hard_stop_has_a_short_deadline_even_after_a_graceful_one() -> None:
+    state = running_pool(TIMED)
+    state.handle(Halt(now=False), AT_US)
+    assert state.handle(Halt(now=True), AT_US + US_PER_S) == [Tell(0, Stop(now=True))]
+    assert state.handle(Tick(), AT_US + US_PER_S + CUT_OFF_US - 1) == [Tell(0, Alive())]
+    assert state.handle(Tick(), AT_US + US_PER_S + CUT_OFF_US) == [Kill(0)]
+
+
+def test_a_second_stop_never_gives_more_time() -> None:
+    state = running_pool(COUNTED)
+    state.handle(Halt(now=True), AT_US)
+    state.handle(Halt(now=True), AT_US + CUT_OFF_US - 1)
+    assert state.handle(Tick(), AT_US + CUT_OFF_US) == [Kill(0)]
+
+
+def test_a_worker_that_does_not_end_its_phase_in_time_is_killed() -> None:
+    state = running_pool(TIMED)
+    over_us = AT_US + TEN_S + GRACE_US + MUTE_US
+    assert state.handle(Tick(), over_us - 1) == [Tell(0, Alive())]
+    assert state.handle(Tick(), over_us) == [Kill(0)]
+
+
+def test_iterations_may_take_as_long_as_they_like_when_hits_decide() -> None:
+    state = running_pool(COUNTED)
+    assert state.handle(Tick(), AT_US + 1_000 * GRACE_US) == [Tell(0, Alive())]
+
+
+def test_a_worker_that_does_not_finish_is_killed() -> None:
+    state = running_pool(COUNTED)
+    said(state, 0, PhaseDone(phase=0, ended_us=5))
+    state.handle(End(), AT_US)
+    assert state.handle(Tick(), AT_US + GRACE_US + MUTE_US) == [Kill(0)]
+
+
+def test_a_worker_that_is_only_starting_is_killed_by_a_stop() -> None:
+    state = PoolState(1, LOAD)
+    assert state.handle(Halt(now=False), 0) == [Kill(0)]
+    assert state.handle(died(0), 0) == [AllGone()]
+
+
+def test_a_death_after_a_stop_is_not_replaced() -> None:
+    state = running_pool(TIMED)
+    state.handle(Halt(now=False), AT_US)
+    effects = state.handle(died(0, started=1), AT_US + 5)
+    assert [type(effect) for effect in effects] == [Lost, PhaseOver, AllGone]
+
+
+def test_a_replacement_that_is_ready_after_a_stop_is_stopped_at_once() -> None:
+    """It has to come through its phase to end it."""
+    state = running_pool(TIMED)
+    state.handle(died(0, started=1), AT_US)
+    said(state, 0, HELLO, LOADED)
+    state.handle(Halt(now=False), AT_US)
+    assert said(state, 0, READY) == [Tell(0, start_of(0)), Tell(0, Stop(now=False))]
+
+
+def test_the_end_kills_what_has_not_loaded_and_lets_the_rest_finish() -> None:
+    state = PoolState(3, LOAD)
+    said(state, 1, HELLO)
+    said(state, 2, HELLO, LOADED)
+    assert state.handle(End(), 0) == [Kill(0), Kill(1), Tell(2, Finish())]
+
+
+def test_a_phase_with_nobody_left_is_over_at_once() -> None:
+    state = running_pool(TIMED, TIMED)
+    state.handle(Halt(now=False), AT_US)
+    state.handle(died(0), AT_US + 5)
+    assert state.handle(go_of(1), AT_US + 6) == [PhaseOver(1, 5)]

@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from loads.metrics.counters import Counts
+from loads.metrics.result import Result
+from loads.metrics.summary import (
+    ITERATION,
+    ITERATION_NAME,
+    TRANSACTION,
+    ErrorGroup,
+    ErrorKey,
+    Series,
+    SeriesKey,
+    Summary,
+    Totals,
+)
+from loads.metrics.verdict import Stop
+from loads.report.export import SCHEMA, to_json
+from loads.units import US_PER_S
+from tests.build import info_of, iterations_of, loss_of, result_of, series_of, summaries
+
+TOTALS = {
+    "iterations",
+    "due",
+    "started",
+    "ended",
+    "unstarted",
+    "interrupted",
+    "hits",
+    "sent",
+    "unsent",
+    "lost",
+    "rps",
+    "success",
+    "failures",
+    "errors",
+    "skipped",
+    "bytes_sent",
+    "bytes_received",
+}
+DISTRIBUTION = ["mean_ms", "min_ms", "p50_ms", "p90_ms", "p95_ms", "p99_ms", "p999_ms", "max_ms"]
+
+
+def document(result: Result) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(to_json(result))
+    return value
+
+
+def test_every_promised_field_is_there() -> None:
+    summary = iterations_of(1, sent=1)
+    summary.errors[ErrorKey("failure", "AssertionError", "a.py:1")] = ErrorGroup(1, 0, 0, "m", "t", "s")
+    told = document(result_of(summary))
+    assert {
+        "schema",
+        "run",
+        "totals",
+        "series",
+        "counters",
+        "errors",
+        "timeline",
+        "verdict",
+        "exit_code",
+    } <= told.keys()
+    assert set(TOTALS) <= told["totals"].keys()
+    (series,) = told["series"]
+    assert {"scenario", "method", "name", "hits", "statuses", "errors", "service", "response"} <= series.keys()
+    assert list(series["service"]) == list(series["response"]) == DISTRIBUTION
+    assert {"kind", "message", "traceback", "count", "first_s", "last_s"} <= told["errors"][0].keys()
+    point = {"t_s", "users", "hits", "failures", "errors", "p50_ms", "p95_ms", "p99_ms"}
+    assert point <= told["timeline"][0].keys()
+
+
+def test_the_schema_is_versioned() -> None:
+    assert document(result_of())["schema"] == SCHEMA == 1
+
+
+@given(summaries())
+def test_any_result_is_one_json_document(summary: Summary) -> None:
+    text = to_json(result_of(summary))
+    assert text.endswith(b"}\n")
+    assert isinstance(json.loads(text, parse_constant=pytest.fail), dict)
+
+
+def test_times_are_milliseconds_of_what_was_measured() -> None:
+    summary = Summary(series={SeriesKey("t", "GET", "/"): series_of([100, 200, 60_000])})
+    assert document(result_of(summary))["series"][0]["service"] == {
+        "mean_ms": 20.1,
+        "min_ms": 0.1,
+        "p50_ms": 0.2,
+        "p90_ms": 60.0,
+        "p95_ms": 60.0,
+        "p99_ms": 60.0,
+        "p999_ms": 60.0,
+        "max_ms": 60.0,
+    }
+
+
+def test_what_was_not_measured_is_null() -> None:
+    summary = Summary(series={SeriesKey("t", "GET", "/"): Series(unsent=1, errors={"dns": 1})})
+    assert document(result_of(summary))["series"][0]["service"] == dict.fromkeys(DISTRIBUTION)
+
+
+def test_without_a_plan_of_starts_response_and_service_are_equal() -> None:
+    (series,) = document(result_of(iterations_of(1, sent=3)))["series"]
+    assert series["response"] == series["service"]
+
+
+def test_totals_account_for_every_iteration_and_request() -> None:
+    summary = iterations_of(7, 5, sent=3, unsent=2)
+    summary.totals.interrupted = 1
+    result = result_of(summary, due=10)
+    result.declare(loss_of(iterations=2, sent=4, unsent=1), Counts(started=1, sent=4, unsent=1))
+    totals = document(result)["totals"]
+    assert (totals["due"], totals["started"], totals["unstarted"]) == (10, 8, 2)
+    assert totals["started"] == totals["ended"] + totals["interrupted"] + totals["lost_iterations"]
+    assert (totals["hits"], totals["sent"], totals["unsent"]) == (5, 3, 2)
+    assert (totals["lost"], totals["lost_unsent"]) == (4, 1)
+
+
+def test_a_loss_is_declared_with_its_interval_and_its_process() -> None:
+    result = result_of()
+    result.declare(loss_of(), Counts())
+    assert document(result)["run"]["losses"] == [
+        {
+            "worker": 0,
+            "incarnation": "000000000000beef",
+            "reason": "was killed by SIGKILL",
+            "from_s": 1.0,
+            "to_s": 2.5,
+            "iterations": 1,
+            "sent": 1,
+            "unsent": 0,
+        }
+    ]
+
+
+def test_requests_come_before_transactions_and_iterations() -> None:
+    keys = [
+        SeriesKey("t", ITERATION, ITERATION_NAME),
+        SeriesKey("t", TRANSACTION, "checkout", True),
+        SeriesKey("t", "GET", "/rare"),
+        SeriesKey("t", "GET", "/often"),
+    ]
+    summary = Summary(series={key: series_of([1] * n) for n, key in enumerate(keys, 1)})
+    names = [(series["method"], series["name"]) for series in document(result_of(summary))["series"]]
+    assert names == [
+        ("GET", "/often"),
+        ("GET", "/rare"),
+        ("transaction", "checkout"),
+        ("iteration", "(iteration)"),
+    ]
+
+
+def test_statuses_and_counters_are_objects() -> None:
+    summary = Summary(series={SeriesKey("t", "GET", "/"): series_of([1, 2], 404)}, counters={"b": 2, "a": 1})
+    told = document(result_of(summary))
+    assert told["series"][0]["statuses"] == {"404": 2}
+    assert list(told["counters"].items()) == [("a", 1), ("b", 2)]
+
+
+def test_the_timeline_tells_users_that_ran_on_average() -> None:
+    result = result_of()
+    result.add(0, Summary(totals=Totals(users_us=3 * US_PER_S)))
+    result.add(US_PER_S, Summary(totals=Totals(users_us=US_PER_S, failures=2)))
+    result.duration_us = US_PER_S * 3 // 2
+    timeline = document(result)["timeline"]
+    assert [(row["t_s"], row["width_s"], row["users"], row["failures"]) for row in timeline] == [
+        (0.0, 1.0, 3, 0),
+        (1.0, 1.0, 2, 2),
+    ]
+
+
+def test_the_run_says_what_was_asked_for_and_what_came() -> None:
+    result = Result(info=info_of(server_url="http://127.0.0.1:1", duration_us=5 * US_PER_S), duration_us=5_250_000)
+    run = document(result)["run"]
+    assert (run["planned_duration_s"], run["duration_s"]) == (5.0, 5.25)
+    assert run["started_at"] == "2014-05-09T16:13:38.219595+00:00"
+    assert (run["seed"], run["users"], run["workers"], run["server_url"]) == (7, 1, 1, "http://127.0.0.1:1")
+    assert run["targets"] == ["loadtests.TestWebSite.test_something"]
+
+
+def test_verdict_and_exit_code_are_the_commands() -> None:
+    result = result_of(iterations_of(1))
+    result.stop = Stop.HARD
+    told = document(result)
+    assert (told["verdict"], told["exit_code"]) == ("aborted", 130)
+    assert told["reasons"] == ["stopped at once by the user"]
+
+
+def test_a_rate_of_a_run_that_took_no_time_is_zero() -> None:
+    result = Result(info=info_of(), duration_us=0)
+    result.add(0, iterations_of(1, sent=1))
+    assert document(result)["totals"]["rps"] == 0.0

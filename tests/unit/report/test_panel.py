@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+from io import StringIO
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
+from loads.metrics.result import Result
+from loads.metrics.summary import (
+    ITERATION,
+    ITERATION_NAME,
+    ErrorGroup,
+    ErrorKey,
+    Series,
+    SeriesKey,
+    Summary,
+    Totals,
+)
+from loads.metrics.verdict import Stop
+from loads.report.panel import draw, spark
+from loads.units import US_PER_S
+from tests.build import info_of, series_of
+
+WIDTHS = [60, 80, 200]
+
+
+def drawn(result: Result, width: int = 80, height: int = 24, elapsed_us: int = 30 * US_PER_S) -> list[str]:
+    """The lines as a terminal shows them."""
+    file = StringIO()
+    console = Console(
+        file=file, width=width, height=height, color_system=None, force_terminal=True, legacy_windows=False
+    )
+    console.print(draw(result, elapsed_us, width, height))
+    return file.getvalue().splitlines()
+
+
+def run_of(summary: Summary | None = None, users: int = 20, **changed: object) -> Result:
+    """A run of a minute, half over."""
+    result = Result(info=info_of(**{"due": None, "duration_us": 60 * US_PER_S, **changed}))
+    for second in range(30):
+        result.add(second * US_PER_S, Summary(totals=Totals(users_us=users * US_PER_S)))
+    if summary is not None:
+        result.add(29 * US_PER_S, summary)
+    result.users = {0: users // 2, 1: users - users // 2}
+    return result
+
+
+def crowded(series: int = 100, errors: int = 5, factor: int = 1) -> Summary:
+    """Long names, wide figures, text with markup and line breaks."""
+    summary = Summary(totals=Totals(failures=12_345 * factor, errors=6_789 * factor))
+    for number in range(series):
+        name = f"http://long.name.example.org:8443/a/rather/long/path/with/many/parts/{number}?[bold]"
+        stats = series_of([1_234_567_890] * (series - number))
+        stats.unsent = 1_000_000 * factor
+        stats.failed = 999_999 * factor
+        stats.bytes_received = 10**12 * factor
+        summary.series[SeriesKey("shop.tests.TestShop.test_with_a_long_name", "DELETE", name)] = stats
+    summary.series[SeriesKey("t", ITERATION, ITERATION_NAME)] = series_of([5])
+    for number in range(errors):
+        key = ErrorKey("failure", "some.library.errors.LongNamedError", f"/home/me/tests/test_site.py:{number}")
+        message = "expected [red]nothing[/] of this kind, \N{PILE OF POO} and here is a lot more of it " * 3
+        summary.errors[key] = ErrorGroup(1_000, 0, number, f"{message}\nsecond line", "", "t")
+    return summary
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("factor", [1, 10**6])
+@pytest.mark.parametrize("height", [4, 10, 24, 100])
+def test_no_line_is_wider_than_the_terminal(width: int, height: int, factor: int) -> None:
+    lines = drawn(run_of(crowded(factor=factor)), width, height)
+    assert max(cell_len(line.rstrip()) for line in lines) <= width
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("height", [4, 7, 8, 10, 11, 12, 15, 24, 50, 200])
+@pytest.mark.parametrize("errors", [0, 1, 5])
+@pytest.mark.parametrize("series", [0, 1, 100])
+def test_there_is_always_a_line_left_below(width: int, height: int, errors: int, series: int) -> None:
+    assert len(drawn(run_of(crowded(series, errors)), width, height)) <= height - 1
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_figures_are_shown_at_any_width(width: int) -> None:
+    summary = Summary(
+        series={SeriesKey("t", "GET", "http://127.0.0.1/home"): series_of([12_000] * 1_234)},
+        totals=Totals(failures=3, errors=2),
+    )
+    text = "\n".join(drawn(run_of(summary), width))
+    for figure in (
+        "50%",
+        "30s, 30s left",
+        "20 users",
+        "1,234 hits",
+        "3 failures",
+        "2 errors",
+        "p50 12.0",
+        "p99 12.0 ms",
+    ):
+        assert figure in text, figure
+    assert "GET /home" in text
+
+
+def test_series_that_find_no_room_are_counted() -> None:
+    lines = drawn(run_of(crowded(100, 0)), 80, 24)
+    rows = sum("DELETE" in line for line in lines)
+    assert rows >= 8
+    assert f"and {101 - rows} more" in "\n".join(lines)
+
+
+def test_all_series_are_shown_where_there_is_room() -> None:
+    text = "\n".join(drawn(run_of(crowded(30, 0)), 200, 60))
+    assert text.count("DELETE") == 30
+    assert "more" not in text
+
+
+def test_the_origin_that_all_urls_share_is_left_out() -> None:
+    here = SeriesKey("t", "GET", "http://127.0.0.1:8000/a")
+    there = SeriesKey("t", "GET", "http://127.0.0.2:8000/b")
+    alone = "\n".join(drawn(run_of(Summary(series={here: series_of([1])}))))
+    assert "GET /a" in alone
+    both = "\n".join(drawn(run_of(Summary(series={here: series_of([1]), there: series_of([1])})), 200))
+    assert "GET http://127.0.0.1:8000/a" in both
+    assert "GET http://127.0.0.2:8000/b" in both
+
+
+def test_the_errors_that_came_last_are_shown_with_their_place() -> None:
+    errors = {
+        ErrorKey("failure", "AssertionError", f"/tests/test_site.py:{n}"): ErrorGroup(n, 0, n, "[red]\nline 2", "", "t")
+        for n in range(1, 6)
+    }
+    lines = [line.strip() for line in drawn(run_of(Summary(errors=errors)), 60) if "test_site" in line]
+    assert lines == [f"{n} failures  [red]  AssertionError test_site.py:{n}" for n in (5, 4, 3)]
+
+
+def test_an_error_without_a_message_shows_its_kind() -> None:
+    summary = Summary(errors={ErrorKey("error", "KeyError", "/a/b.py:3"): ErrorGroup(1, 0, 0, "", "", "t")})
+    assert any("KeyError" in line and "b.py:3" in line for line in drawn(run_of(summary)))
+
+
+def test_with_iterations_the_time_that_is_left_follows_from_what_is_done() -> None:
+    summary = Summary(totals=Totals(started=25, ended=25))
+    (head,) = [line for line in drawn(run_of(summary, due=100, duration_us=None)) if "%" in line]
+    assert "25%" in head
+    assert "1m30s left" in head
+
+
+def test_nothing_is_said_of_the_time_left_before_it_can_be_known() -> None:
+    (head,) = [line for line in drawn(run_of(due=100, duration_us=None)) if "%" in line]
+    assert "0%" in head
+    assert "left" not in head
+
+
+def test_when_the_time_is_over_it_says_that_it_is_finishing() -> None:
+    (head,) = [line for line in drawn(run_of(), elapsed_us=65 * US_PER_S) if "%" in line]
+    assert "100%" in head
+    assert "1m05s, finishing" in head
+
+
+def test_a_run_that_is_stopped_says_so() -> None:
+    result = run_of()
+    result.stop = Stop.GRACEFUL
+    assert any("30s, stopping" in line for line in drawn(result))
+
+
+def test_a_run_that_has_only_begun_can_be_drawn() -> None:
+    lines = drawn(Result(info=info_of()), elapsed_us=0)
+    assert any("0 users" in line and "0 hits" in line for line in lines)
+
+
+def test_a_series_that_was_never_sent_has_no_times() -> None:
+    summary = Summary(series={SeriesKey("t", "GET", "/x"): Series(unsent=3, failed=3, errors={"dns": 3})})
+    (row,) = [line for line in drawn(run_of(summary)) if "GET /x" in line]
+    assert row.split()[2:5] == ["3", "3", "-"]
+
+
+@pytest.mark.parametrize(
+    ("values", "width", "shown"),
+    [
+        ([], 5, ""),
+        ([0.0, 0.0], 5, "  "),
+        ([0.0, 4.0, 8.0], 5, " ▄█"),
+        ([0.001, 8.0], 5, "▁█"),
+        ([8.0, 1.0, 2.0, 4.0], 3, "▂▄█"),
+    ],
+)
+def test_a_spark_is_scaled_to_its_own_maximum(values: list[float], width: int, shown: str) -> None:
+    assert spark(values, width) == shown
