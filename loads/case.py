@@ -27,6 +27,8 @@ __all__ = ["TestCase", "weight"]
 
 SERVER_URL_VARIABLE = "LOADS_SERVER_URL"
 MAX_WEIGHT = 10_000
+MAX_STEP = 2**53
+"""What JSON's readers can hold, and far from what the wire can't."""
 _Test = TypeVar("_Test", bound=Callable[..., Any])
 
 
@@ -102,6 +104,8 @@ class TestCase(unittest.TestCase):
         """Add `by` to the counter `name`, summed over all users and shown as a custom metric."""
         if isinstance(by, bool) or not isinstance(by, int):
             raise TypeError(f"incr_counter({name!r}, by={by!r}): counters are whole numbers")
+        if abs(by) > MAX_STEP:
+            raise ValueError(f"incr_counter({name!r}, by={by!r}): no step may be beyond 2**53")
         recorder = self._virtual_user.recorder
         if recorder is not None:
             recorder.counter(str(name), by)

@@ -12,7 +12,9 @@ from loads.errors import UsageError
 US_PER_S = 1_000_000
 
 _UNIT_US = {"us": 1, "ms": 1_000, "s": US_PER_S, "m": 60 * US_PER_S, "h": 3_600 * US_PER_S, "d": 86_400 * US_PER_S}
-_PART = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s|m|h|d)")
+_NUMBER = r"\d{1,12}(?:\.\d{1,12})?"
+_PART = re.compile(rf"({_NUMBER})(us|ms|s|m|h|d)", re.ASCII)
+_LONGEST_US = 366 * _UNIT_US["d"]
 _DURATION_HINT = "write it with its unit, like 90s, 1m30s or 250ms"
 
 
@@ -23,12 +25,15 @@ def parse_duration_us(text: str) -> int:
         UsageError: it is not a duration.
     """
     stripped = text.strip().lower()
-    if re.fullmatch(r"\d+(\.\d+)?", stripped, re.ASCII):
-        return round(float(stripped) * US_PER_S)
+    if re.fullmatch(_NUMBER, stripped, re.ASCII):
+        stripped += "s"
     parts = list(_PART.finditer(stripped))
     if not parts or "".join(part.group() for part in parts) != stripped:
         raise UsageError(f"{text!r} is not a duration", _DURATION_HINT)
-    return sum(round(float(number) * _UNIT_US[unit]) for number, unit in (part.groups() for part in parts))
+    duration_us = sum(round(float(number) * _UNIT_US[unit]) for number, unit in (part.groups() for part in parts))
+    if duration_us > _LONGEST_US:
+        raise UsageError(f"{text!r} is longer than a year", _DURATION_HINT)
+    return duration_us
 
 
 def format_duration(duration_us: int) -> str:
@@ -40,9 +45,10 @@ def format_duration(duration_us: int) -> str:
     if duration_us < 59_950_000:
         return f"{duration_us / US_PER_S:.1f}".removesuffix(".0") + "s"
     seconds = round(duration_us / US_PER_S)
-    hours, minutes = seconds // 3_600, seconds // 60 % 60
-    if hours:
+    if seconds >= 3_600:
+        hours, minutes = divmod(round(duration_us / (60 * US_PER_S)), 60)
         return f"{hours}h{minutes:02d}m" if minutes else f"{hours}h"
+    minutes = seconds // 60
     return f"{minutes}m{seconds % 60:02d}s" if seconds % 60 else f"{minutes}m"
 
 
@@ -54,6 +60,11 @@ def format_bytes(count: int) -> str:
             return f"{size:.3g} {unit}"
         size /= 1_000
     return f"{size:.3g} TB"
+
+
+def sendable(text: str) -> str:
+    """`text` as UTF-8 can hold it: what it can't (halves of surrogate pairs, as odd bytes become) is spelled out."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def plural(count: int, noun: str) -> str:

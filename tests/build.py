@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from loads.client.recorder import Recorder
 from loads.metrics.counters import PAGE_BYTES, Counts
+from loads.metrics.health import Health
 from loads.metrics.histogram import Histogram
 from loads.metrics.result import Loss, Result, RunInfo
 from loads.metrics.summary import (
@@ -33,7 +34,7 @@ HOURS_US = 6 * 3_600 * 1_000_000
 
 def load_profile() -> None:
     """How hypothesis runs here: no deadline (a loaded machine is not a bug), few enough examples to stay quick."""
-    settings.register_profile("loads", deadline=None, max_examples=40)
+    settings.register_profile("loads", deadline=None, max_examples=25)
     settings.load_profile("loads")
 
 
@@ -114,6 +115,13 @@ def iterations_of(started: int, ended: int | None = None, *, sent: int = 0, unse
     return summary
 
 
+def health_of(**fields: Any) -> Health:
+    """How a worker fared in one span, rated; a second long if not told otherwise."""
+    health = Health(**{"wall_us": 1_000_000, **fields})
+    health.rate()
+    return health
+
+
 def counts_of(summary: Summary, **more: int) -> Counts:
     """The counters of a worker that did what `summary` says, and `more`."""
     counts = summary.counts
@@ -124,6 +132,7 @@ def counts_of(summary: Summary, **more: int) -> Counts:
 
 durations_us = st.one_of(st.integers(0, 2_000), st.integers(0, HOURS_US))
 _words = st.sampled_from([f"{letter}{digit}" for letter in "abc" for digit in range(4)])
+_times_us = st.sampled_from([0, 255, 256, 257, 70_000, HOURS_US])
 _methods = st.sampled_from(["GET", "POST", TRANSACTION])
 
 
@@ -136,7 +145,7 @@ def series_keys(draw: st.DrawFn) -> SeriesKey:
 
 @st.composite
 def _series(draw: st.DrawFn) -> Series:
-    values = draw(st.lists(durations_us, max_size=3))
+    values = draw(st.lists(_times_us, max_size=2))
     unsent = draw(st.integers(0, 2))
     late = draw(st.booleans())
     return Series(
@@ -174,5 +183,26 @@ def summaries(draw: st.DrawFn) -> Summary:
         (summary.counters, _words, st.integers(-3, 10)),
     ]
     for mapping, keys, values in kinds:
-        mapping.update(draw(st.dictionaries(keys, values, max_size=4)))
+        mapping.update(draw(st.dictionaries(keys, values, max_size=3)))
     return summary
+
+
+@st.composite
+def healths(draw: st.DrawFn) -> Health:
+    """How one worker may fare in a second, or in none; each figure may be unknown."""
+    maybe = st.one_of(st.none(), st.integers(0, 1_200_000))
+    health = health_of(
+        wall_us=draw(st.sampled_from([0, 1_000, 1_000_000, 3_000_000])),
+        cpu_us=draw(st.integers(0, 1_200_000)),
+        waited_us=draw(maybe),
+        stalled_us=draw(maybe),
+        lag=histogram_of(draw(st.lists(_times_us, max_size=3))),
+        files=draw(maybe),
+        files_limit=draw(maybe),
+        ports=draw(maybe),
+        ports_range=draw(maybe),
+        users=draw(st.integers(0, 5)),
+    )
+    for pause_us in draw(st.lists(st.integers(0, 5), max_size=2)):
+        health.paused(pause_us)
+    return health

@@ -20,6 +20,12 @@ WARNINGS = "error,ignore::DeprecationWarning:webob.compat"
 LOADS_RUNNER = Path(sys.executable).with_name("loads-runner")
 
 
+def environment_for_loads(more: dict[str, str] | None = None) -> dict[str, str]:
+    """Our environment without settings of Loads, and with `more`."""
+    ours = {name: text for name, text in os.environ.items() if not name.startswith("LOADS_")}
+    return {**ours, "PYTHONWARNINGS": WARNINGS, "COLUMNS": "100", **(more or {})}
+
+
 @dataclass
 class Finished:
     """What a command left behind."""
@@ -49,21 +55,21 @@ class LoadsRunner:
         path.write_text(text)
         return path
 
-    def run(self, *arguments: str, deadline_s: float = 60.0) -> Finished:
+    def run(self, *arguments: str, deadline_s: float = 60.0, environment: dict[str, str] | None = None) -> Finished:
         """Run to the end; the JSON document is read, and its laws are checked."""
-        with self.start(*arguments) as process:
+        with self.start(*arguments, environment=environment) as process:
             out, err = process.communicate(timeout=deadline_s)
         return self.finished(process, out, err)
 
     @contextmanager
-    def start(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-        """Start it; it is killed in the end if it still runs."""
+    def start(self, *arguments: str, environment: dict[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
+        """Start it, with `environment` besides our own; it is killed in the end if it still runs."""
         command = [LOADS_RUNNER, *arguments, "--output", f"json={self.directory / 'result.json'}"]
-        environment = {**os.environ, "PYTHONWARNINGS": WARNINGS, "COLUMNS": "100"}
+        (self.directory / "result.json").unlink(missing_ok=True)
         process = subprocess.Popen(
             command,
             cwd=self.directory,
-            env=environment,
+            env=environment_for_loads(environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from loads.errors import NotStarted
 from loads.metrics.counters import PAGE_BYTES
 from loads.metrics.result import Result
+from loads.metrics.symptoms import warnings_of
 from loads.metrics.verdict import Stop as HowStopped
-from loads.runner.spec import RunSpec, TestsRefused, plan_run
-from loads.wire.messages import Assign, Delta, Finish, Load, Loaded, LoadFailed, PhaseDone, Start, Stop, Up
+from loads.runner.spec import RunSpec, TestsRefused, has_failed_enough, load_message, plan_run
+from loads.wire.messages import Assign, Delta, Finish, Loaded, LoadFailed, PhaseDone, Start, Stop, Up
 
 if TYPE_CHECKING:
     from loads.runner.follow import Follower
@@ -37,13 +38,17 @@ def run_inline(spec: RunSpec, follower: Follower) -> Result:
 
     def receive(message: Up) -> None:
         if isinstance(message, Delta) and result is not None:
-            result.add(message.t_us, message.summary)
+            result.add(message.t_us, message.summary, 0, message.health)
+            if result.stop is None and has_failed_enough(spec, result):
+                result.stop = HowStopped.FAILURES
+                follower.noticed(f"stopping after {result.trouble:,} failures and errors")
+                worker.stop(Stop(now=False))
         else:
             said.append(message)
 
     worker = Worker(receive, memoryview(bytearray(PAGE_BYTES)).cast("Q"), leased=False)
     try:
-        worker.handle(Load(targets=spec.targets, search_path=spec.search_path))
+        worker.handle(load_message(spec))
     except KeyboardInterrupt:
         raise NotStarted("stopped before the first iteration") from None
     answer = said.pop()
@@ -56,7 +61,7 @@ def run_inline(spec: RunSpec, follower: Follower) -> Result:
 
     def on_signal(*_: object) -> None:
         assert result is not None
-        result.stop = HowStopped.GRACEFUL if result.stop is None else HowStopped.HARD
+        result.stop = HowStopped.GRACEFUL if result.stop in (None, HowStopped.FAILURES) else HowStopped.HARD
         hard = result.stop is HowStopped.HARD
         follower.noticed("stopping at once" if hard else "stopping; once more to stop at once")
         worker.stop(Stop(now=hard))
@@ -71,6 +76,7 @@ def run_inline(spec: RunSpec, follower: Follower) -> Result:
                 seed=spec.seed,
                 server_url=spec.server_url,
                 fresh_session=spec.fresh_session,
+                think_time_us=spec.think_time_us,
             )
         )
         run_at_us = time.monotonic_ns() // 1_000
@@ -83,5 +89,6 @@ def run_inline(spec: RunSpec, follower: Follower) -> Result:
         for number, handler in before.items():
             signal.signal(number, handler)
     result.duration_us = max((message.ended_us for message in said if isinstance(message, PhaseDone)), default=0)
+    result.warnings += warnings_of(result.symptoms())
     result.check()
     return result

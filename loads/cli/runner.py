@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
-import difflib
-import glob
-import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 import loads
+from loads.cli.assemble import assemble
+from loads.cli.layers import read_layers
+from loads.cli.options import with_options
 from loads.errors import ExitCode, LoadsError, UsageError
-from loads.plan.spec import DEFAULT_GRACEFUL_STOP_US, LoadOptions, build_plan, parse_cycle, parse_stages
-from loads.runner.spec import RunSpec, new_seed
-from loads.units import parse_duration_us
+from loads.runner.spec import RunSpec
 
 if TYPE_CHECKING:
     from loads.metrics.result import Result
     from loads.report.live import LiveScreen, PlainScreen, QuietScreen
 
-MAX_WORKERS = 256
-_T = TypeVar("_T")
-
 EPILOG = """\
 \b
 A TARGET is package.module, package.module.Class, package.module.Class.test,
 or path/to/file.py[::Class[::test]].
+
+\b
+Each option may also be set as LOADS_<OPTION> in the environment, as LOADS_USERS=200, and in the
+file of --config. The command line wins over the environment, and that over the file. Who says
+anything of the load (users, hits, duration, ramp-up, stages) says all of it.
+
+\b
+Shell completion: eval "$(_LOADS_RUNNER_COMPLETE=bash_source loads-runner)"
 
 \b
 Exit codes: 0 passed; 1 failures, errors or a lost iteration, or an output that could not be
@@ -41,151 +43,32 @@ Examples:
   loads-runner mytests.TestSite.test_home -u 200 -d 60s
   loads-runner mytests.py -u 10:20:30 --hits 20       three rounds, 1,200 iterations
   loads-runner mytests.py --stages 30s:50,1m:200,20s:0
+  loads-runner mytests.py -k 'login and not slow' --list
+  loads-runner --config nightly.toml --show-plan
 """
 
 
-def _parsed(parse: Callable[[str], _T]) -> Callable[[click.Context, click.Parameter, str | None], _T | None]:
-    """A click callback that reads an option with `parse`."""
-
-    def callback(context: click.Context, parameter: click.Parameter, text: str | None) -> _T | None:
-        if text is None:
-            return None
-        try:
-            return parse(text)
-        except UsageError as error:
-            name = parameter.opts[-1]
-            message = error.message if error.message.startswith("-") else f"{name}: {error.message}"
-            raise UsageError(message, error.hint) from None
-
-    return callback
-
-
-def _workers(text: str) -> int | None:
-    if text == "auto":
-        return None
-    if not (text.isascii() and text.isdigit() and int(text) <= MAX_WORKERS):
-        raise UsageError(
-            f"{text!r} is not a number of workers", f"give auto, or a whole number from 0 to {MAX_WORKERS}"
-        )
-    return int(text)
-
-
-def _seed(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) < 1 << 63):
-        raise UsageError(f"{text!r} is not a seed", "give a whole number, zero or more")
-    return int(text)
-
-
-def _server_url(text: str) -> str:
-    if not text.startswith(("http://", "https://")) or len(text.split("://", 1)[1]) == 0:
-        raise UsageError(f"{text!r} is not the URL of a server", "like http://127.0.0.1:8000")
-    return text
-
-
 @click.command(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
-@click.option(
-    "-u",
-    "--users",
-    callback=_parsed(lambda text: parse_cycle(text, "--users")),
-    metavar="N[:N...]",
-    help="Virtual users in total, divided among the workers; 10:20:30 runs one round after the other.  [default: 1]",
-)
-@click.option(
-    "--hits",
-    "--iterations",
-    "hits",
-    callback=_parsed(lambda text: parse_cycle(text, "--hits")),
-    metavar="N[:N...]",
-    help="Iterations of each user.  [default: 1 without --duration; each test once when no load is given]",
-)
-@click.option(
-    "-d", "--duration", callback=_parsed(parse_duration_us), metavar="TIME", help="How long to run, like 90s or 1m30s."
-)
-@click.option(
-    "--ramp-up",
-    callback=_parsed(parse_duration_us),
-    metavar="TIME",
-    help="Start the users evenly over this time, a part of the duration.",
-)
-@click.option(
-    "--stages",
-    callback=_parsed(parse_stages),
-    metavar="TIME:N,...",
-    help="Users over time: in each stage they go evenly to N; 0s:N jumps.",
-)
-@click.option(
-    "--graceful-stop",
-    callback=_parsed(parse_duration_us),
-    metavar="TIME",
-    help="How long iterations in flight may go on after the end.  [default: 30s]",
-)
-@click.option(
-    "--workers",
-    callback=_parsed(_workers),
-    default="auto",
-    metavar="N",
-    show_default=True,
-    help="Worker processes; 0 runs the tests inside this command, for a debugger.",
-)
-@click.option(
-    "--seed",
-    callback=_parsed(_seed),
-    metavar="N",
-    help="Makes the choice among several tests repeatable.  [default: a new one, printed]",
-)
-@click.option(
-    "--server-url",
-    callback=_parsed(_server_url),
-    metavar="URL",
-    envvar="LOADS_SERVER_URL",
-    show_envvar=True,
-    help="The server for self.app and self.server_url, instead of the class's own.",
-)
-@click.option(
-    "--fresh-session", is_flag=True, help="A new session (cookies, connections) for each iteration, not for each user."
-)
-@click.option(
-    "--include-file",
-    "include_files",
-    multiple=True,
-    metavar="PATH",
-    help="A file, directory or pattern that the test needs; made importable. Repeatable.",
-)
-@click.option(
-    "--output",
-    "outputs",
-    multiple=True,
-    metavar="json=FILE",
-    help="Write the result; FILE may be - for the standard output. Repeatable.",
-)
-@click.option("--quiet", is_flag=True, help="Show nothing but errors.")
+@with_options
 @click.version_option(loads.__version__, prog_name="loads-runner")
 def command(**options: Any) -> ExitCode:
     """Run unittests as a load test: once to see that they work, or with many virtual users.
 
-    Without any option about the load each test runs once.
+    Without any setting about the load each test runs once.
     """
-    load = LoadOptions(
-        users=options["users"],
-        hits=options["hits"],
-        duration_us=options["duration"],
-        ramp_up_us=options["ramp_up"],
-        stages=options["stages"],
-        graceful_stop_us=DEFAULT_GRACEFUL_STOP_US if options["graceful_stop"] is None else options["graceful_stop"],
-    )
-    build_plan(load, 1)
-    spec = RunSpec(
-        targets=options["targets"],
-        search_path=(str(Path.cwd()), *_importable(options["include_files"])),
-        load=load,
-        workers=options["workers"],
-        seed=new_seed() if options["seed"] is None else options["seed"],
-        server_url=options["server_url"],
-        fresh_session=options["fresh_session"],
-    )
-    outputs = [_output(text) for text in options["outputs"]]
-    return _run(spec, outputs, quiet=options["quiet"])
+    if options["show_plan"] and options["list_tests"]:
+        raise UsageError("--show-plan and --list exclude each other", "the plan names the tests, too")
+    config, source = read_layers(options)
+    wanted = assemble(config)
+    if options["list_tests"]:
+        from loads.cli.show import show_tests
+
+        return show_tests(wanted.spec)
+    if options["show_plan"]:
+        from loads.cli.show import show_plan
+
+        return show_plan(wanted.spec, config, source)
+    return _run(wanted.spec, wanted.outputs, quiet=wanted.quiet)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -271,39 +154,3 @@ def _screen(*, quiet: bool, to_stdout: bool, inline: bool) -> LiveScreen | Plain
         return QuietScreen(to_stderr)
     console = Console(stderr=to_stdout)
     return LiveScreen(console) if console.is_terminal and not inline else PlainScreen(to_stderr)
-
-
-def _importable(patterns: tuple[str, ...]) -> list[str]:
-    """The directories from which the included files can be imported."""
-    directories = []
-    for pattern in patterns:
-        paths = [Path(match) for match in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207 - an absolute pattern, too
-        if not paths:
-            raise UsageError(f"--include-file {pattern}: there is nothing of that name", _like(pattern))
-        for path in paths:
-            inside = path.is_dir() and not (path / "__init__.py").exists()
-            directories.append(str((path if inside else path.parent).resolve()))
-    return list(dict.fromkeys(directories))
-
-
-def _like(pattern: str) -> str:
-    """What the user may have meant by `pattern`."""
-    there = [path.name for path in Path(pattern).parent.glob("*")]
-    close = difflib.get_close_matches(Path(pattern).name, there, n=1)
-    return f"did you mean {Path(pattern).with_name(close[0])}?" if close else f"looked in {Path.cwd()}"
-
-
-def _output(text: str) -> Path | None:
-    """The file of ``json=FILE``; None for the standard output. Checked now, so that no result is lost later."""
-    kind, equals, name = text.partition("=")
-    if kind != "json" or not equals or not name:
-        raise UsageError(
-            f"--output {text!r} is not json=FILE", "like json=result.json, or json=- for the standard output"
-        )
-    if name == "-":
-        return None
-    path = Path(name)
-    probed = path if path.exists() else path.parent
-    if path.is_dir() or not probed.exists() or not os.access(probed, os.W_OK):
-        raise UsageError(f"--output {text}: {path} can't be written", "give a file in a directory that is yours")
-    return path

@@ -13,12 +13,17 @@ from loads.metrics.summary import (
     ITERATION_NAME,
     MAX_NAMES,
     TRANSACTION,
+    Block,
+    BlockKey,
     ErrorGroup,
     ErrorKey,
     Series,
     SeriesKey,
     Summary,
+    add_counts,
+    fold_block,
 )
+from loads.units import US_PER_S, sendable
 
 MAX_MESSAGE_CHARS = 2_000
 MAX_TRACEBACK_CHARS = 16_000
@@ -53,10 +58,11 @@ class Recorder:
         sent: bool,
         bytes_sent: int,
         bytes_received: int,
+        failed: bool | None = None,
     ) -> None:
         """A request ended: with a `status` and no `error`, or with the kind of error that took its (whole) answer.
 
-        A sent one must have been announced by `sending`.
+        A sent one must have been announced by `sending`. Whether it `failed` follows, unless the test says.
         """
         series = self.summary.series.get(key)
         if series is None:
@@ -70,7 +76,7 @@ class Recorder:
         if error is None and status is not None:
             statuses = series.statuses
             statuses[status] = statuses.get(status, 0) + 1
-            if status >= 400:
+            if status >= 400 if failed is None else failed:
                 series.failed += 1
         else:
             kind = error or "other"
@@ -105,18 +111,26 @@ class Recorder:
     def counter(self, name: str, by: int) -> None:
         """Add to one of the test's own counters."""
         counters = self.summary.counters
+        if name not in counters:
+            name = sendable(name)
         counters[name] = counters.get(name, 0) + by
 
-    def error(self, key: ErrorKey, t_us: int, message: str, traceback: str, scenario: str) -> None:
-        """A failure or an error at `t_us` of the run; texts are cut to what a person reads."""
+    def blocked(self, scenario: str, place: str, duration_us: int) -> None:
+        """Code of the test kept all other users waiting for `duration_us`."""
+        key = BlockKey(sendable(scenario), sendable(place))
+        self.summary.blocks[key] = fold_block(self.summary.blocks.get(key), Block(1, duration_us, duration_us))
+
+    def error(self, key: ErrorKey, t_us: int, message: str, traceback: str, scenario: str, series: str) -> None:
+        """A failure or an error at `t_us` of the run, after the request `series`; long texts are cut."""
         group = self.summary.errors.get(key)
-        if group is not None:
-            group.count += 1
-            group.last_us = t_us
-            return
-        self.summary.errors[key] = ErrorGroup(
-            1, t_us, t_us, message[:MAX_MESSAGE_CHARS], traceback[-MAX_TRACEBACK_CHARS:], scenario
-        )
+        if group is None:
+            key = ErrorKey(key.outcome, sendable(key.kind), sendable(key.place))
+            text, trace = sendable(message[:MAX_MESSAGE_CHARS]), sendable(traceback[-MAX_TRACEBACK_CHARS:])
+            group = self.summary.errors.setdefault(key, ErrorGroup(0, t_us, t_us, text, trace, sendable(scenario)))
+        group.count += 1
+        group.last_us = t_us
+        add_counts(group.points, {t_us // US_PER_S: 1})
+        add_counts(group.series, {sendable(series): 1})
 
     def _block(self, key: SeriesKey, service_us: int, failed: bool) -> None:
         series = self.summary.series.get(key)
@@ -129,5 +143,5 @@ class Recorder:
     def _new_series(self, key: SeriesKey) -> Series:
         if len(self.summary.series) > 2 * MAX_NAMES:
             self.summary.trim()
-        series = self.summary.series[key] = Series()
-        return series
+        key = SeriesKey(sendable(key.scenario), sendable(key.method), sendable(key.name), key.named)
+        return self.summary.series.setdefault(key, Series())

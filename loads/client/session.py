@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -18,6 +18,7 @@ from requests.sessions import merge_hooks
 from requests.structures import CaseInsensitiveDict
 
 from loads.client.environment import Environment
+from loads.client.hit import Hit, holding
 from loads.client.user import hit_name
 
 if TYPE_CHECKING:
@@ -50,10 +51,48 @@ class _Adapter(HTTPAdapter):
         return pool
 
 
+class CaughtResponse(requests.Response):
+    """The answer to a call with ``catch=True``, to be used in a with statement.
+
+    The hit failed when the block raised or said `failure`, and did not when it said `success`; otherwise its status
+    decides, as ever. A `failure` fails the test at the end of the block.
+    """
+
+    _hits: list[Hit]
+    _failure: str | None
+    _success: bool
+
+    @classmethod
+    def of(cls, response: requests.Response, hits: list[Hit]) -> CaughtResponse:
+        """`response` itself, made one of these."""
+        response.__class__ = cls
+        caught: Any = response
+        caught._hits, caught._failure, caught._success = hits, None, False
+        return cast(CaughtResponse, caught)
+
+    def failure(self, message: str) -> None:
+        """The answer is wrong: the hit failed, and so does the test when the block ends."""
+        self._failure = str(message)
+
+    def success(self) -> None:
+        """The answer is right, whatever its status."""
+        self._failure, self._success = None, True
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
+        kind = raised[0] if raised else None
+        failed = True if kind is not None or self._failure is not None else (False if self._success else None)
+        for hit in self._hits:
+            hit.release(failed)
+        if kind is None and self._failure is not None:
+            raise AssertionError(self._failure)
+
+
 class LoadsSession(requests.Session):
     """The session of one virtual user.
 
-    Every verb takes ``name="..."``: the series its hits (redirect steps included) are counted in, instead of the URL's.
+    Every verb takes ``name="..."``: the series its hits (redirect steps included) are counted in, instead of the URL's;
+    and ``catch=True``: the answer is for a with statement, whose block decides whether the hit failed.
     """
 
     def __init__(self, user: VirtualUser) -> None:
@@ -63,8 +102,12 @@ class LoadsSession(requests.Session):
             self.mount("https://", _Adapter())
             self.mount("http://", _Adapter())
 
-    def request(self, method: Any, url: Any, *args: Any, name: str | None = None, **kwargs: Any) -> requests.Response:
-        """As `requests.Session.request`; `name` groups URLs in one series."""
+    def request(
+        self, method: Any, url: Any, *args: Any, name: str | None = None, catch: bool = False, **kwargs: Any
+    ) -> Any:
+        """As `requests.Session.request`; `name` groups URLs in one series, `catch` answers a `CaughtResponse`."""
+        if catch:
+            return self._caught(lambda: self.request(method, url, *args, name=name, **kwargs))
         if self._user.recorder is None:
             return super().request(method, url, *args, **kwargs)
         before = self._user.enter()
@@ -74,6 +117,20 @@ class LoadsSession(requests.Session):
         finally:
             hit_name.reset(token)
             self._user.leave(before)
+
+    def _caught(self, call: Callable[[], requests.Response]) -> CaughtResponse:
+        hits: list[Hit] = []
+        token = holding.set(hits)
+        try:
+            response = call()
+        except BaseException:
+            for hit in hits:
+                hit.release(None)
+            raise
+        finally:
+            holding.reset(token)
+        self._user.held += hits
+        return CaughtResponse.of(response, hits)
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
         """As requests', without looking for a .netrc that isn't there, and without merging what is empty."""

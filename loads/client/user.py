@@ -13,8 +13,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from loads.client.hit import Hit
     from loads.client.recorder import Recorder
     from loads.client.session import LoadsSession
+    from loads.metrics.summary import SeriesKey
 
 _running: ContextVar[VirtualUser | None] = ContextVar("loads_user", default=None)
 hit_name: ContextVar[str | None] = ContextVar("loads_hit_name", default=None)
@@ -48,6 +50,10 @@ class VirtualUser:
         self.numbers = numbers
         self.recorder = recorder
         self.scenario = scenario
+        self.last_hit: SeriesKey | None = None
+        """The request that the running iteration made last."""
+        self.held: list[Hit] = []
+        """Requests that wait for the test's word on them."""
 
     def __repr__(self) -> str:
         return f"<VirtualUser {self.numbers.user}/{self.numbers.users} {self.scenario}>"
@@ -62,6 +68,12 @@ class VirtualUser:
     def transaction(self, name: str, *, named: bool) -> AbstractContextManager[None]:
         """Time a block as a series of its own; a block that raises counts as failed."""
         return nullcontext() if self.recorder is None else _Transaction(self, self.recorder, name, named)
+
+    def release_held(self) -> None:
+        """Count what the test said nothing about."""
+        for hit in self.held:
+            hit.release(None)
+        self.held.clear()
 
     def enter(self) -> Token[VirtualUser | None]:
         """Make this the running user of the current greenlet; what comes back is for `leave`."""

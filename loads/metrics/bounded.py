@@ -19,7 +19,9 @@ V = TypeVar("V")
 
 def rank_of(parts: tuple[str, ...], *, named: bool) -> tuple[int, bytes]:
     """The place of a key among all keys, the same on every machine: named by the test first, then by hash."""
-    digest = blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=12).digest()
+    digest = blake2b(
+        "".join(f"{len(part)}:{part}" for part in parts).encode("utf-8", "surrogatepass"), digest_size=12
+    ).digest()
     return (0 if named else 1, digest)
 
 

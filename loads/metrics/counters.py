@@ -16,6 +16,8 @@ ENDED: Final = 1
 SENT: Final = 2
 UNSENT: Final = 3
 PAGE_BYTES: Final = 4096
+_NOTE_AT: Final = 64
+_NOTE_BYTES: Final = 1_000
 
 
 class Counts(NamedTuple):
@@ -41,3 +43,17 @@ class Counts(NamedTuple):
 
     def __sub__(self, other: Counts) -> Counts:
         return Counts(*(mine - theirs for mine, theirs in zip(self, other, strict=True)))
+
+
+def write_note(page: memoryview, note: str) -> None:
+    """Leave a few words for whoever reads the page after this process; an empty note takes the last one back.
+
+    `page` is the page as u64. Text beyond 1,000 bytes is cut.
+    """
+    data = note.encode("utf-8", "replace")[:_NOTE_BYTES]
+    page.cast("B")[_NOTE_AT : _NOTE_AT + _NOTE_BYTES] = data.ljust(_NOTE_BYTES, b"\0")
+
+
+def read_note(page: bytes) -> str:
+    """The last words of a worker; empty when it left none."""
+    return page[_NOTE_AT : _NOTE_AT + _NOTE_BYTES].rstrip(b"\0").decode("utf-8", "replace")

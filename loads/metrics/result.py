@@ -10,9 +10,12 @@ from datetime import datetime
 import msgspec
 
 from loads.metrics.counters import Counts
+from loads.metrics.health import RECENT_US, Health, WorkerHealth
 from loads.metrics.summary import Summary
-from loads.metrics.timeline import Point, Timeline
+from loads.metrics.symptoms import Symptom, find_symptoms
+from loads.metrics.timeline import MAX_POINTS, Point, Timeline
 from loads.metrics.verdict import Judgement, Stop, judge
+from loads.units import US_PER_S
 
 
 class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +65,7 @@ class Result(msgspec.Struct, kw_only=True):
     Attributes:
         started_lost: iterations that a lost worker began without telling.
         users: VUs that run now, by worker.
+        health: how each worker fared itself.
         given_up: workers that died so often that their users stayed away for the rest of the run.
     """
 
@@ -71,21 +75,42 @@ class Result(msgspec.Struct, kw_only=True):
     losses: list[Loss] = []
     started_lost: int = 0
     users: dict[int, int] = {}
+    health: dict[int, WorkerHealth] = {}
     stop: Stop | None = None
     duration_us: int | None = None
     warnings: list[str] = []
     given_up: list[int] = []
 
-    def add(self, t_us: int, summary: Summary) -> None:
-        """Fold in what a worker measured in the second from `t_us` on."""
+    def add(self, t_us: int, summary: Summary, worker: int = 0, health: Health | None = None) -> None:
+        """Fold in what `worker` measured in the second from `t_us` on, and how it fared since it last told."""
         self.summary.merge(summary)
-        self.timeline.add(t_us, Point.of(summary))
+        point = Point.of(summary, health)
+        self.timeline.add(t_us, point)
+        if health is None:
+            return
+        self.health.setdefault(worker, WorkerHealth()).add(t_us, health)
+        for second in range(1, min(round(health.wall_us / US_PER_S), MAX_POINTS)):
+            self.timeline.add(t_us + second * US_PER_S, Point(cpu_share=point.cpu_share, lag_us=point.lag_us))
+
+    def symptoms(self) -> list[Symptom]:
+        """What the workers' own health did to the figures of the run so far."""
+        return find_symptoms({worker: health.total for worker, health in self.health.items()})
+
+    def symptoms_now(self, elapsed_us: int) -> list[Symptom]:
+        """The same for the last seconds before `elapsed_us`."""
+        from_us = elapsed_us - RECENT_US
+        return find_symptoms({worker: health.since(from_us) for worker, health in self.health.items()})
 
     def declare(self, loss: Loss, missing: Counts) -> None:
         """Take a dead worker into account: `missing` is what its counters say beyond what it delivered."""
         self.losses.append(loss)
         self.started_lost += missing.started
         self.users.pop(loss.worker, None)
+
+    @property
+    def trouble(self) -> int:
+        """Failures and errors together."""
+        return self.summary.totals.failures + self.summary.totals.errors
 
     @property
     def started(self) -> int:

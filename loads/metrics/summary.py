@@ -17,6 +17,8 @@ from loads.metrics.histogram import Histogram
 
 _Name = TypeVar("_Name", str, int)
 MAX_NAMES: Final = 2_000
+MAX_ERROR_POINTS: Final = 128
+MAX_ERROR_SERIES: Final = 20
 OTHER: Final = "(other)"
 TRANSACTION: Final = "transaction"
 """Series method of a timed block; HTTP methods are upper case."""
@@ -104,7 +106,11 @@ class ErrorKey(NamedTuple):
 
 
 class ErrorGroup(msgspec.Struct, array_like=True):
-    """Errors of one kind from one place: how often, when (from the run's start), and the first of them in full."""
+    """Errors of one kind from one place: how often, when (from the run's start), and the first of them in full.
+
+    `points` counts them by the second (or longer spans, each a power of two), `series` by the request before them, in
+    words, or by the test where there was none.
+    """
 
     count: int
     first_us: int
@@ -112,6 +118,8 @@ class ErrorGroup(msgspec.Struct, array_like=True):
     message: str
     traceback: str
     scenario: str
+    points: dict[int, int] = {}
+    series: dict[str, int] = {}
 
     def merge(self, other: ErrorGroup) -> None:
         """Take in `other`, which stays as it is.
@@ -122,10 +130,54 @@ class ErrorGroup(msgspec.Struct, array_like=True):
             self.first_us, self.message, self.traceback, self.scenario = other._first
         self.count += other.count
         self.last_us = max(self.last_us, other.last_us)
+        add_counts(self.points, other.points)
+        add_counts(self.series, other.series)
+        self.bound()
+
+    def bound(self) -> None:
+        """Keep `MAX_ERROR_SERIES` series and as many points as `MAX_ERROR_POINTS`: spans that double, so that the
+        longer ones hold the shorter ones whole.
+        """
+        trim(
+            self.series,
+            MAX_ERROR_SERIES,
+            rank=lambda name: rank_of((name,), named=True),
+            other=lambda _: OTHER,
+            fold=lambda into, count: (into or 0) + count,
+        )
+        width_s = 1
+        while max(self.points, default=0) >= width_s * MAX_ERROR_POINTS:
+            width_s *= 2
+        if width_s > 1:
+            points: dict[int, int] = {}
+            for second, count in self.points.items():
+                add_counts(points, {second // width_s * width_s: count})
+            self.points = points
 
     @property
     def _first(self) -> tuple[int, str, str, str]:
         return self.first_us, self.message, self.traceback, self.scenario
+
+
+class BlockKey(NamedTuple):
+    """Code that blocked the event loop: the test, and the line."""
+
+    scenario: str
+    place: str
+
+
+class Block(msgspec.Struct, array_like=True):
+    """How often a line blocked the event loop, how long at most and in all."""
+
+    count: int = 0
+    longest_us: int = 0
+    total_us: int = 0
+
+    def merge(self, other: Block) -> None:
+        """Take in `other`, which stays as it is."""
+        self.count += other.count
+        self.longest_us = max(self.longest_us, other.longest_us)
+        self.total_us += other.total_us
 
 
 OTHER_ERROR: Final = ErrorKey("error", OTHER, "")
@@ -161,6 +213,7 @@ class Summary(msgspec.Struct, array_like=True):
     errors: dict[ErrorKey, ErrorGroup] = {}
     counters: dict[str, int] = {}
     totals: Totals = msgspec.field(default_factory=Totals)
+    blocks: dict[BlockKey, Block] = {}
 
     def merge(self, other: Summary) -> None:
         """Take in `other`, which stays as it is."""
@@ -169,6 +222,8 @@ class Summary(msgspec.Struct, array_like=True):
         for error_key, group in other.errors.items():
             self.errors[error_key] = fold_error(self.errors.get(error_key), group)
         add_counts(self.counters, other.counters)
+        for block_key, block in other.blocks.items():
+            self.blocks[block_key] = fold_block(self.blocks.get(block_key), block)
         self.totals.merge(other.totals)
         self.trim()
 
@@ -188,6 +243,14 @@ class Summary(msgspec.Struct, array_like=True):
             rank=lambda name: rank_of((name,), named=True),
             other=lambda _: OTHER,
             fold=lambda into, count: (into or 0) + count,
+        )
+
+        trim(
+            self.blocks,
+            MAX_NAMES,
+            rank=lambda key: rank_of(tuple(key), named=False),
+            other=lambda _: BlockKey(OTHER, OTHER),
+            fold=fold_block,
         )
 
     @property
@@ -222,8 +285,18 @@ def fold_series(into: Series | None, series: Series) -> Series:
 def fold_error(into: ErrorGroup | None, group: ErrorGroup) -> ErrorGroup:
     """`into` with `group` added; a copy for the first."""
     if into is None:
-        return msgspec.structs.replace(group)
+        into = msgspec.structs.replace(group, points=dict(group.points), series=dict(group.series))
+        into.bound()
+        return into
     into.merge(group)
+    return into
+
+
+def fold_block(into: Block | None, block: Block) -> Block:
+    """`into` with `block` added; a new one for the first."""
+    if into is None:
+        into = Block()
+    into.merge(block)
     return into
 
 

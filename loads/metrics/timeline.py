@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from loads.metrics.health import Health, joined
 from loads.metrics.histogram import Histogram
 from loads.metrics.summary import Summary
 from loads.units import US_PER_S
@@ -24,20 +25,29 @@ WIDTHS_US: Final = (US_PER_S, 10 * US_PER_S, 60 * US_PER_S)
 
 
 class Point(msgspec.Struct, array_like=True):
-    """What happened in one span: hits, failed iterations, user-microseconds and service times."""
+    """What happened in one span: hits, failed iterations, user-microseconds and service times.
+
+    `cpu_share` and `lag_us` are the largest of any worker in any second of it; None where nothing is known.
+    """
 
     hits: int = 0
     failures: int = 0
     errors: int = 0
     users_us: int = 0
     service: Histogram = msgspec.field(default_factory=Histogram)
+    cpu_share: float | None = None
+    lag_us: int | None = None
 
     @classmethod
-    def of(cls, summary: Summary) -> Point:
-        """The point that `summary` adds."""
+    def of(cls, summary: Summary, health: Health | None = None) -> Point:
+        """The point that `summary`, and how a worker fared meanwhile, add."""
         hits = summary.hits
         totals = summary.totals
-        return cls(hits.hits, totals.failures, totals.errors, totals.users_us, hits.service)
+        point = cls(hits.hits, totals.failures, totals.errors, totals.users_us, hits.service)
+        if health is not None:
+            point.cpu_share = health.cpu_peak
+            point.lag_us = health.lag.max_us if health.lag.counts else None
+        return point
 
     def merge(self, other: Point) -> None:
         """Take in `other`, which stays as it is."""
@@ -46,6 +56,8 @@ class Point(msgspec.Struct, array_like=True):
         self.errors += other.errors
         self.users_us += other.users_us
         self.service.merge(other.service)
+        self.cpu_share = joined(max, self.cpu_share, other.cpu_share)
+        self.lag_us = joined(max, self.lag_us, other.lag_us)
 
 
 _encoder: Final = msgspec.msgpack.Encoder()
@@ -88,7 +100,12 @@ class Timeline(msgspec.Struct):
     def rows(self, last: int | None = None) -> list[Row]:
         """All points (or only the `last` so many) in order of time."""
         keys = sorted(self.packed)
-        return [Row(*key, _decoder.decode(self.packed[key])) for key in (keys if last is None else keys[-last:])]
+        _, middle_us = _starts(self.latest_us)
+        rows = []
+        for t_us, width_us in keys if last is None else keys[-last:]:
+            end_us = min(t_us + width_us, middle_us) if t_us < middle_us else t_us + width_us
+            rows.append(Row(t_us, end_us - t_us, _decoder.decode(self.packed[t_us, width_us])))
+        return rows
 
     def _settle(self) -> None:
         moved = [(t_us, width_us) for t_us, width_us in self.packed if width_us != self._width_us(t_us)]

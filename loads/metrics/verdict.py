@@ -21,6 +21,8 @@ class Stop(Enum):
 
     GRACEFUL = "graceful"
     HARD = "hard"
+    FAILURES = "failures"
+    """Enough had gone wrong (--stop-on-failure); the verdict is that on what went wrong."""
 
 
 class Verdict(Enum):
@@ -81,5 +83,6 @@ def judge(
     if stop is Stop.GRACEFUL:
         return Judgement(Verdict.ABORTED, ExitCode.ABORTED, ["stopped by the user", *broken])
     if broken:
-        return Judgement(Verdict.FAILED, ExitCode.FAILED, broken)
+        early = ["stopped early for it"] if stop is Stop.FAILURES else []
+        return Judgement(Verdict.FAILED, ExitCode.FAILED, broken + early)
     return Judgement(Verdict.PASSED, ExitCode.PASSED, [])

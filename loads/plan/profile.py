@@ -37,6 +37,19 @@ class Profile:
 
     def windows(self, slot: int) -> Iterator[tuple[int, int]]:
         """The spans (begin_us, end_us) in which the level is above `slot`, in order, none empty, none touching."""
+        last: tuple[int, int] | None = None
+        for begin, end in self._crossings(slot):
+            if last is not None and last[1] == begin:
+                last = (last[0], end)
+                continue
+            if last is not None:
+                yield last
+            last = (begin, end)
+        if last is not None:
+            yield last
+
+    def _crossings(self, slot: int) -> Iterator[tuple[int, int]]:
+        """The same, a span for each time the level rises above `slot` and falls again."""
         begin: int | None = None
         for start_us, duration_us, before, after in self._lines():
             if begin is None and before <= slot < after:

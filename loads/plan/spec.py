@@ -7,7 +7,7 @@ profile over time. Called by cli and runner; the plan travels to the workers as 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -16,6 +16,7 @@ from loads.plan.profile import Profile, Stage
 from loads.units import format_duration, parse_duration_us, plural
 
 DEFAULT_GRACEFUL_STOP_US = 30_000_000
+_MOST = 10_000_000
 
 
 class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,13 +74,15 @@ class Phase(msgspec.Struct, frozen=True):
         if self.hits is not None:
             ramp = f", started over {format_duration(self.ramp_up_us)}" if self.ramp_up_us else ""
             return f"{users} x {plural(self.hits, 'iteration')} = {self.users * self.hits:,}{ramp}"
-        if len(self.stages) == 2 and not self.stages[0].duration_us:
+        if len(self.stages) == 2 and not self.stages[0].duration_us and self.stages[0].users == self.stages[1].users:
             return f"{users} for {format_duration(self.stages[1].duration_us)}"
         return f"up to {users}: " + ", ".join(self._steps())
 
     def _steps(self) -> Iterator[str]:
         before = 0
         for stage in self.stages:
+            if stage.users == before and not stage.duration_us:
+                continue
             if stage.users == before:
                 yield f"hold for {format_duration(stage.duration_us)}"
             elif not stage.duration_us:
@@ -144,34 +147,35 @@ def build_plan(options: LoadOptions, scenarios: int) -> Plan:
     return Plan(phases, options.graceful_stop_us)
 
 
-def find_problems(options: LoadOptions) -> list[UsageError]:
-    """All that is wrong with `options`, each with a hint."""
+def find_problems(options: LoadOptions, called: Callable[[str], str] = "--{}".format) -> list[UsageError]:
+    """All that is wrong with `options`, each with a hint; `called` names a setting as the user wrote it."""
+    hits, duration, ramp_up, stages = map(called, ("hits", "duration", "ramp-up", "stages"))
     problems = []
     if options.hits is not None and options.duration_us is not None:
-        problems.append(UsageError("--hits and --duration exclude each other", "say one: how often, or how long"))
+        problems.append(UsageError(f"{hits} and {duration} exclude each other", "say one: how often, or how long"))
     if options.stages is not None:
         problems += [
-            UsageError(f"--stages and {flag} exclude each other", "the stages hold users and times")
-            for flag, value in (
-                ("--users", options.users),
-                ("--hits", options.hits),
-                ("--duration", options.duration_us),
-                ("--ramp-up", options.ramp_up_us),
+            UsageError(f"{stages} and {other} exclude each other", "the stages hold users and times")
+            for other, value in (
+                (called("users"), options.users),
+                (hits, options.hits),
+                (duration, options.duration_us),
+                (ramp_up, options.ramp_up_us),
             )
             if value is not None
         ]
         if not sum(stage.duration_us for stage in options.stages):
-            problems.append(UsageError("--stages last no time", "give at least one of them a duration"))
+            problems.append(UsageError(f"{stages} last no time", "give at least one of them a duration"))
         if not max(stage.users for stage in options.stages):
-            problems.append(UsageError("--stages never have a user", "give at least one of them users"))
+            problems.append(UsageError(f"{stages} never have a user", "give at least one of them users"))
     if options.duration_us == 0:
-        problems.append(UsageError("--duration is zero", "say how long to run, like -d 30s"))
+        problems.append(UsageError(f"{duration} is zero", "say how long to run, like 30s"))
     if options.duration_us and options.ramp_up_us and options.ramp_up_us > options.duration_us:
-        problems.append(UsageError("--ramp-up is longer than --duration", "the ramp is a part of the duration"))
+        problems.append(UsageError(f"{ramp_up} is longer than {duration}", "the ramp is a part of the duration"))
     return problems
 
 
-def parse_cycle(text: str, flag: str) -> tuple[int, ...]:
+def parse_cycle(text: str) -> tuple[int, ...]:
     """``10`` or ``10:20:30`` as positive numbers.
 
     Raises:
@@ -179,9 +183,10 @@ def parse_cycle(text: str, flag: str) -> tuple[int, ...]:
     """
     values = []
     for part in text.split(":"):
-        if not (part.isascii() and part.isdigit() and 0 < int(part) <= 10_000_000):
+        if not (_is_count(part) and int(part)):
+            where = "" if part == text else f" in {text!r}"
             raise UsageError(
-                f"{flag} {text!r}: {part!r} is not a whole number from 1 to 10,000,000", f"like {flag} 200 or 10:20:30"
+                f"{part!r}{where} is not a whole number from 1 to {_MOST:,}", "like 200, or 10:20:30 for three rounds"
             )
         values.append(int(part))
     return tuple(values)
@@ -196,7 +201,12 @@ def parse_stages(text: str) -> tuple[Stage, ...]:
     stages = []
     for part in text.split(","):
         duration, colon, users = part.strip().partition(":")
-        if not colon or not (users.isascii() and users.isdigit() and int(users) <= 10_000_000):
-            raise UsageError(f"--stages {text!r}: {part!r} is not DURATION:USERS", "like 30s:50,1m:200,20s:0")
+        if not colon or not _is_count(users):
+            where = "" if part == text else f" in {text!r}"
+            raise UsageError(f"{part!r}{where} is not DURATION:USERS", "like 30s:50,1m:200,20s:0")
         stages.append(Stage(parse_duration_us(duration), int(users)))
     return tuple(stages)
+
+
+def _is_count(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= len(str(_MOST)) and int(text) <= _MOST

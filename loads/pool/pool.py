@@ -19,9 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from loads.errors import ProtocolError
-from loads.metrics.counters import Counts
-from loads.pool.output import Printed, pass_on
-from loads.pool.state import (
+from loads.metrics.counters import Counts, read_note
+from loads.pool.events import (
     AllGone,
     AllLoaded,
     AllReady,
@@ -32,13 +31,14 @@ from loads.pool.state import (
     Lost,
     Measured,
     PhaseOver,
-    PoolState,
     Refused,
     Said,
     Spawn,
     Tell,
     Tick,
 )
+from loads.pool.output import Printed, pass_on
+from loads.pool.state import PoolState
 from loads.wire.codec import frame, from_worker
 from loads.wire.messages import Down, Load
 
@@ -161,7 +161,9 @@ class WorkerPool:
             writer.close()
         self._workers.pop(number, None)
         if not self._closing:
-            self.handle(Died(number, _describe(status), read_counts(page)))
+            counts, note = read_page(page)
+            reason = f"{_describe(status)} ({note})" if note else _describe(status)
+            self.handle(Died(number, reason, counts))
 
     async def _listen(self, worker: _Worker, reader: asyncio.StreamReader) -> None:
         unframer = from_worker()
@@ -192,12 +194,13 @@ class WorkerPool:
             self.broken.set_exception(error)
 
 
-def read_counts(page: Path) -> Counts:
-    """What the counters at `page` hold; zeros when the worker never got so far."""
+def read_page(path: Path) -> tuple[Counts, str]:
+    """The counters at `path` and the worker's last words; zeros and nothing when it never got so far."""
     try:
-        return Counts.read(page.read_bytes())
+        page = path.read_bytes()
     except FileNotFoundError:
-        return Counts()
+        return Counts(), ""
+    return Counts.read(page), read_note(page)
 
 
 def _describe(status: int) -> str:

@@ -17,13 +17,33 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any, Final
 
 from loads.errors import ProtocolError
 from loads.metrics.counters import Counts
 from loads.metrics.result import Loss
-from loads.plan.spec import Plan
+from loads.pool.events import (
+    AllGone,
+    AllLoaded,
+    AllReady,
+    Begin,
+    Died,
+    Effect,
+    End,
+    Event,
+    Go,
+    Halt,
+    Kill,
+    Lost,
+    Measured,
+    MemberState,
+    PhaseOver,
+    Refused,
+    Said,
+    Spawn,
+    Tell,
+    Tick,
+)
 from loads.units import US_PER_S
 from loads.wire.messages import (
     PROTOCOL,
@@ -31,7 +51,6 @@ from loads.wire.messages import (
     Assign,
     Bye,
     Delta,
-    Down,
     Finish,
     Hello,
     Load,
@@ -52,159 +71,6 @@ MAX_DEATHS: Final = 5
 DEATHS_WITHIN_US: Final = 60 * US_PER_S
 
 
-class MemberState(Enum):
-    """Where a worker is in its life."""
-
-    STARTING = "starting"
-    LOADING = "loading"
-    LOADED = "loaded"
-    FITTING = "fitting"
-    READY = "ready"
-    RUNNING = "running"
-    RESTING = "resting"
-    FINISHING = "finishing"
-    GONE = "gone"
-
-
-# Events.
-
-
-@dataclass(frozen=True)
-class Said:
-    """Worker `worker` said `message`."""
-
-    worker: int
-    message: Up
-
-
-@dataclass(frozen=True)
-class Died:
-    """Worker `worker` is gone, and all that it said was handled: why, and what its counters hold."""
-
-    worker: int
-    reason: str
-    counts: Counts
-
-
-@dataclass(frozen=True)
-class Begin:
-    """The owner agrees to what was loaded: get ready for `plan`."""
-
-    plan: Plan
-    seed: int
-    server_url: str | None
-    fresh_session: bool
-
-
-@dataclass(frozen=True)
-class Go:
-    """Start phase `phase`."""
-
-    phase: int
-    run_at_us: int
-    phase_at_us: int
-
-
-@dataclass(frozen=True)
-class End:
-    """No phase will follow."""
-
-
-@dataclass(frozen=True)
-class Halt:
-    """The user wants it to stop; with `now`, without waiting for what is in flight."""
-
-    now: bool
-
-
-@dataclass(frozen=True)
-class Tick:
-    """Time has passed; to be sent each second."""
-
-
-Event = Said | Died | Begin | Go | End | Halt | Tick
-
-# Effects: on workers, and reports to the owner.
-
-
-@dataclass(frozen=True)
-class Spawn:
-    """Start a process for worker `worker`."""
-
-    worker: int
-
-
-@dataclass(frozen=True)
-class Tell:
-    """Send `message` to worker `worker`."""
-
-    worker: int
-    message: Down
-
-
-@dataclass(frozen=True)
-class Kill:
-    """SIGKILL worker `worker`."""
-
-    worker: int
-
-
-@dataclass(frozen=True)
-class AllLoaded:
-    """Every worker has the tests: say Begin."""
-
-    loaded: Loaded
-
-
-@dataclass(frozen=True)
-class Refused:
-    """The tests can't be run."""
-
-    failure: LoadFailed
-
-
-@dataclass(frozen=True)
-class AllReady:
-    """The barrier: every worker waits for Go."""
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A delta to fold in; the owner's now."""
-
-    worker: int
-    delta: Delta
-
-
-@dataclass(frozen=True)
-class PhaseOver:
-    """No worker runs phase `phase` any more; its last iteration ended at `ended_us` of the run."""
-
-    phase: int
-    ended_us: int
-
-
-@dataclass(frozen=True)
-class Lost:
-    """A worker died. `missing` is what it began beyond what it delivered.
-
-    `replaced`: another takes its slots. `given_up`: nobody does, though there was time left, for it always dies.
-    """
-
-    loss: Loss
-    missing: Counts
-    replaced: bool
-    given_up: bool
-
-
-@dataclass(frozen=True)
-class AllGone:
-    """No worker is left, and none will come."""
-
-
-Effect = Spawn | Tell | Kill | AllLoaded | Refused | AllReady | Measured | PhaseOver | Lost | AllGone
-
-
 @dataclass
 class _Member:
     number: int
@@ -216,6 +82,8 @@ class _Member:
     said_bye: bool = False
     deaths_us: list[int] = field(default_factory=list)
     mute_at_us: int | None = None
+    heard_us: int | None = None
+    unfit: str | None = None
 
 
 class PoolState:
@@ -232,6 +100,7 @@ class PoolState:
         self._ending = False
         self._refused = False
         self._reported_gone = False
+        self._ticked_us: int | None = None
 
     def __repr__(self) -> str:
         members = " ".join(f"{member.number}:{member.state.value}" for member in self._members)
@@ -255,7 +124,8 @@ class PoolState:
                 return self._died(self._members[event.worker], event, now_us)
             case Begin():
                 self._begin = event
-                return [effect for member in self._members for effect in self._assign(member)]
+                loaded = [member for member in self._members if member.state is MemberState.LOADED]
+                return [effect for member in loaded for effect in self._assign(member)]
             case Go():
                 return self._go_on(event)
             case End():
@@ -269,12 +139,16 @@ class PoolState:
         saying = _SAYINGS.get((type(message), member.state))
         if saying is None:
             raise ProtocolError(f"worker {member.number} said {type(message).__name__} while {member.state.value}")
-        return saying(self, member, message, now_us)
+        effects = saying(self, member, message, now_us)
+        member.heard_us = max(now_us, member.heard_us or 0)
+        return effects
 
     def _hello(self, member: _Member, message: Hello, now_us: int) -> list[Effect]:
         if message.protocol != PROTOCOL:
             raise ProtocolError(f"worker {member.number} speaks protocol {message.protocol}, not {PROTOCOL}")
         member.incarnation = message.incarnation
+        if self._ending:  # it was being started when it was to be killed
+            return [Kill(member.number)]
         member.state = MemberState.LOADING
         return [Tell(member.number, self._load)]
 
@@ -288,7 +162,10 @@ class PoolState:
 
     def _load_failed(self, member: _Member, message: LoadFailed, now_us: int) -> list[Effect]:
         member.state = MemberState.FINISHING
-        return [*self._refuse(message), Tell(member.number, Finish())]
+        if self._go is None:
+            return [*self._refuse(message), Tell(member.number, Finish())]
+        member.unfit = message.message
+        return [Tell(member.number, Finish())]
 
     def _ready(self, member: _Member, message: Ready, now_us: int) -> list[Effect]:
         member.state = MemberState.READY
@@ -330,6 +207,7 @@ class PoolState:
             seed=begin.seed,
             server_url=begin.server_url,
             fresh_session=begin.fresh_session,
+            think_time_us=begin.think_time_us,
         )
         return [Tell(member.number, assign)]
 
@@ -345,9 +223,11 @@ class PoolState:
 
     def _start(self, member: _Member, go: Go) -> list[Effect]:
         member.state = MemberState.RUNNING
+        member.heard_us = max(go.phase_at_us, member.heard_us or 0)
         length_us = self._length_us(go)
         if length_us is not None:
-            member.mute_at_us = go.phase_at_us + length_us + self._grace_us() + MUTE_US
+            planned_us = go.phase_at_us + length_us + self._grace_us() + MUTE_US
+            member.mute_at_us = min(planned_us, member.mute_at_us or planned_us)
         start = Start(phase=go.phase, run_at_us=go.run_at_us, phase_at_us=go.phase_at_us)
         effects: list[Effect] = [Tell(member.number, start)]
         if self._halt is not None:
@@ -390,16 +270,27 @@ class PoolState:
         return effects
 
     def _tick(self, now_us: int) -> list[Effect]:
+        slept = self._ticked_us is not None and now_us - self._ticked_us > 2 * US_PER_S
+        self._ticked_us = now_us
         effects: list[Effect] = []
         for member in self._members:
             if member.state in (MemberState.GONE, MemberState.STARTING):
                 continue
-            if member.mute_at_us is not None and now_us >= member.mute_at_us:
-                member.mute_at_us = None
+            if slept and member.heard_us is not None:
+                member.heard_us = now_us  # it was this process that heard nothing
+            if self._is_mute(member, now_us):
+                member.mute_at_us = member.heard_us = None
                 effects.append(Kill(member.number))
             else:
                 effects.append(Tell(member.number, Alive()))
         return effects
+
+    def _is_mute(self, member: _Member, now_us: int) -> bool:
+        """Whether it should have ended long ago, or runs and has not sent its delta of each second for too long."""
+        if member.mute_at_us is not None and now_us >= member.mute_at_us:
+            return True
+        silent = member.state is MemberState.RUNNING and member.heard_us is not None
+        return silent and now_us - (member.heard_us or 0) > self._grace_us() + MUTE_US
 
     def _died(self, member: _Member, event: Died, now_us: int) -> list[Effect]:
         missing = event.counts - member.delivered
@@ -408,17 +299,20 @@ class PoolState:
         loss = Loss(
             worker=member.number,
             incarnation=member.incarnation,
-            reason=event.reason,
+            reason=event.reason if member.unfit is None else f"could not load the tests again ({member.unfit})",
             from_us=member.last_us,
             to_us=max(member.last_us, now_us - run_at_us),
             iterations=event.counts.started - member.delivered.ended,
             sent=missing.sent,
             unsent=missing.unsent,
         )
-        expected = member.said_bye or self._refused or (self._ending and not any(event.counts))
+        expected = (
+            (member.said_bye and member.unfit is None) or self._refused or (self._ending and not any(event.counts))
+        )
         member.state = MemberState.GONE
         resumes = self._has_time_left(member, now_us)
-        replaced = not early and (resumes or self._has_more_phases()) and self._may_replace(member, now_us)
+        useful = (resumes or self._has_more_phases()) and member.unfit is None
+        replaced = not early and useful and self._may_replace(member, now_us)
         effects: list[Effect] = []
         if early and not self._refused and self._halt is None:
             effects += self._refuse(

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from loads.metrics.result import Result
 from loads.metrics.summary import ErrorGroup, ErrorKey
 from loads.report.figures import by_url, has_many_tests, label, ordered_series, percentiles_ms, rate_per_s
-from loads.units import US_PER_S, plural
+from loads.units import US_PER_S, format_duration, plural
 
 BAR_WIDTH = 62
 MAX_ROWS = 20
@@ -69,6 +69,7 @@ def new_lines(result: Result) -> Iterator[str]:
     if result.summary.errors:
         yield ""
         yield from error_lines(result)
+    yield from _blocks(result)
     for warning in result.warnings:
         yield f"Warning: {warning}"
     yield verdict_line(result)
@@ -135,12 +136,26 @@ def _losses(result: Result) -> Iterator[str]:
         )
 
 
+def _blocks(result: Result) -> Iterator[str]:
+    """What stopped the event loop, the longest first."""
+    blocks = sorted(result.summary.blocks.items(), key=lambda item: (-item[1].total_us, item[0]))
+    for key, block in blocks[:MAX_ROWS]:
+        once = "once" if block.count == 1 else f"{block.count:,} times"
+        yield (
+            f"Blocked: {key.scenario} kept all users of its worker waiting {once}, up to "
+            f"{format_duration(block.longest_us)}, at {key.place}"
+        )
+
+
 def error_lines(result: Result) -> Iterator[str]:
     """Failures and errors, grouped, the most frequent first, each with its first traceback."""
     groups = sorted(result.summary.errors.items(), key=lambda item: (-item[1].count, item[0]))
     yield "Failures and errors:"
     for key, group in groups[:MAX_ROWS]:
         yield f"- {headline(key, group)}"
+        after = sorted(group.series.items(), key=lambda item: (-item[1], item[0]))
+        if len(after) > 1:
+            yield "    after " + ", ".join(f"{name} ({count:,})" for name, count in after[:3])
         yield textwrap.indent(group.traceback or group.message, "    ")
     if len(groups) > MAX_ROWS:
         yield f"- ... and {len(groups) - MAX_ROWS} more kinds; --output json=FILE has all"

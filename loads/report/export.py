@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 import loads
+from loads.metrics.health import Health, joined
 from loads.metrics.histogram import Histogram
 from loads.metrics.result import Loss, Result
 from loads.metrics.summary import Series, SeriesKey
@@ -33,7 +34,9 @@ def as_document(result: Result) -> dict[str, Any]:
         "series": [_series(key, series) for key, series in ordered_series(result)],
         "counters": dict(sorted(result.summary.counters.items())),
         "errors": _errors(result),
+        "blocks": _blocks(result),
         "timeline": _timeline(result, duration_us),
+        "health": [_health(worker, health.total) for worker, health in sorted(result.health.items())],
         "verdict": judgement.verdict.value,
         "reasons": judgement.reasons,
         "exit_code": int(judgement.exit_code),
@@ -142,8 +145,24 @@ def _errors(result: Result) -> list[dict[str, Any]]:
             "count": group.count,
             "first_s": _seconds(group.first_us),
             "last_s": _seconds(group.last_us),
+            "series": dict(sorted(group.series.items(), key=lambda item: (-item[1], item[0]))),
+            "timeline": [{"t_s": second, "count": count} for second, count in sorted(group.points.items())],
         }
         for key, group in groups
+    ]
+
+
+def _blocks(result: Result) -> list[dict[str, Any]]:
+    blocks = sorted(result.summary.blocks.items(), key=lambda item: (-item[1].total_us, item[0]))
+    return [
+        {
+            "scenario": key.scenario,
+            "place": key.place,
+            "count": block.count,
+            "longest_s": _seconds(block.longest_us),
+            "total_s": _seconds(block.total_us),
+        }
+        for key, block in blocks
     ]
 
 
@@ -162,13 +181,39 @@ def _timeline(result: Result, duration_us: int) -> list[dict[str, Any]]:
                 "p50_ms": _ms(p50),
                 "p95_ms": _ms(p95),
                 "p99_ms": _ms(p99),
+                "cpu_share": _share(row.point.cpu_share),
+                "lag_ms": _ms(row.point.lag_us),
             }
         )
     return rows
 
 
+def _health(worker: int, health: Health) -> dict[str, Any]:
+    lag = health.lag
+    p50, p99 = lag.percentiles_us((0.5, 0.99))
+    return {
+        "worker": worker,
+        "watched_s": _seconds(health.wall_us),
+        "users": health.users,
+        "cpu_share": {"mean": _share(health.cpu_share), "max": _share(joined(max, health.cpu_peak, health.cpu_share))},
+        "lag": {"p50_ms": _ms(p50), "p99_ms": _ms(p99), "max_ms": _ms(lag.max_us if lag.counts else None)},
+        "gc": {
+            "pauses": health.pauses,
+            "total_ms": _ms(health.paused_us),
+            "max_ms": _ms(health.longest_pause_us if health.pauses else None),
+        },
+        "open_files": {"max": health.files, "limit": health.files_limit},
+        "ports": {"max": health.ports, "range": health.ports_range},
+        "waited_share": _share(health.waited_share),
+    }
+
+
 def _ms(value_us: float | None) -> float | None:
     return None if value_us is None else round(value_us / 1_000, 3)
+
+
+def _share(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
 
 
 def _seconds(value_us: int) -> float:

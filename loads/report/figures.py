@@ -7,6 +7,7 @@ from typing import NamedTuple
 from loads.metrics.histogram import Histogram
 from loads.metrics.result import Result
 from loads.metrics.summary import ITERATION, TRANSACTION, Series, SeriesKey
+from loads.metrics.symptoms import warnings_of
 from loads.metrics.timeline import Row
 from loads.units import US_PER_S
 
@@ -95,3 +96,11 @@ def recent_rate(result: Result) -> float:
     rows = [row for row in result.timeline.rows(last=_RECENT_ROWS + 1) if row.width_us == US_PER_S]
     full = rows[:-1] if len(rows) > 1 else rows
     return sum(row.point.hits for row in full) / len(full) if full else 0.0
+
+
+def warning_now(result: Result, elapsed_us: int) -> str | None:
+    """What the load generator itself suffers from at the moment, in one line; None when it is well."""
+    warnings = warnings_of(result.symptoms_now(elapsed_us))
+    if not warnings:
+        return None
+    return f"Warning: {warnings[0]}" if len(warnings) == 1 else f"Warning (1 of {len(warnings)}): {warnings[0]}"

@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.text import Text
 
 from loads.metrics.result import Result
-from loads.report.figures import milliseconds, recent_rate
+from loads.report.figures import milliseconds, recent_rate, warning_now
 from loads.report.panel import draw
 from loads.units import US_PER_S, format_duration
 
@@ -39,6 +39,9 @@ class PlainScreen:
             return
         self._next_us = (elapsed_us // _PLAIN_EVERY_US + 1) * _PLAIN_EVERY_US
         self._write(summary_line(result, elapsed_us))
+        warning = warning_now(result, elapsed_us)
+        if warning is not None:
+            self._write(warning)
 
     def printed(self, worker: int, line: str) -> None:
         """Pass on what a test printed."""

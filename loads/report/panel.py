@@ -7,7 +7,6 @@ lose the origin that all of them share.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
@@ -16,7 +15,7 @@ from rich.text import Text
 
 from loads.metrics.result import Result
 from loads.metrics.summary import ErrorGroup, ErrorKey, Series, SeriesKey
-from loads.report.figures import has_many_tests, label, milliseconds, ordered_series, recent_rate
+from loads.report.figures import has_many_tests, label, milliseconds, ordered_series, recent_rate, warning_now
 from loads.units import US_PER_S, format_duration, plural
 
 _SPARKS = " ▁▂▃▄▅▆▇█"
@@ -27,9 +26,10 @@ _MAX_ERRORS = 3
 
 def draw(result: Result, elapsed_us: int, width: int, height: int) -> RenderableType:
     """The panel for a terminal of `width` x `height` characters; at most `height` - 1 lines high."""
-    errors = _errors(result, width)
+    errors = _errors(result, width) + _warning(result, elapsed_us, width)
     if height < 8 + len(errors):
-        return Group(_progress(result, elapsed_us, width), *_figures(result, width)[: max(0, height - 2)])
+        rest = [*_figures(result, width), *_warning(result, elapsed_us, width)]
+        return Group(_progress(result, elapsed_us, width), *rest[: max(0, height - 2)])
     parts: list[RenderableType] = [Text(""), _progress(result, elapsed_us, width), Text("")]
     parts += [*_figures(result, width), Text("")]
     used = len(parts) + 3 + (len(errors) + 1 if errors else 0)
@@ -115,7 +115,8 @@ def _table(result: Result, width: int, rows: int) -> RenderableType:
     taken = sum(max([len(name), *(len(cells[name]) for cells in all_cells)]) + 2 for name in names)
     origin, many = _shared_origin(series), has_many_tests(result)
     for (key, stats), cells in zip(shown, all_cells, strict=True):
-        name = _short(label(key, with_scenario=many).replace(origin, "", 1), max(12, width - taken - 3))
+        text = label(key, with_scenario=many)
+        name = _short(text if key.named else text.replace(origin, "", 1), max(12, width - taken - 3))
         values = (Text(cells[column], "red" if column == "failed" and stats.failed else "") for column in names)
         table.add_row(Text(name), *values)
     if len(shown) < len(series):
@@ -138,8 +139,8 @@ def _cells(stats: Series) -> dict[str, str]:
 
 def _shared_origin(series: Sequence[tuple[SeriesKey, Series]]) -> str:
     """``http://host:port`` when all URLs have it, else nothing."""
-    urls = [urlsplit(key.name) for key, _ in series if key.is_hit and "://" in key.name]
-    origins = {f"{url.scheme}://{url.netloc}" for url in urls}
+    urls = [key.name.split("/", 3) for key, _ in series if key.is_hit and not key.named and "://" in key.name]
+    origins = {"/".join(parts[:3]) for parts in urls}
     return origins.pop() if len(origins) == 1 else ""
 
 
@@ -164,6 +165,16 @@ def _error(key: ErrorKey, group: ErrorGroup, width: int) -> Text:
     line = Text.assemble((plural(group.count, key.outcome), "red"), f"  {message}  ", (f"{kind} {place}", "dim"))
     line.truncate(width - 1, overflow="ellipsis")
     return line
+
+
+def _warning(result: Result, elapsed_us: int, width: int) -> list[Text]:
+    """A line when the load generator itself is in trouble at the moment."""
+    told = warning_now(result, elapsed_us)
+    if told is None:
+        return []
+    line = Text(told, "yellow")
+    line.truncate(width - 1, overflow="ellipsis")
+    return [line]
 
 
 def _whole(duration_us: int) -> int:

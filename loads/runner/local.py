@@ -14,15 +14,23 @@ from pathlib import Path
 
 from loads.errors import NotStarted
 from loads.metrics.result import Result
+from loads.metrics.symptoms import warnings_of
 from loads.metrics.verdict import Stop
 from loads.plan.spec import Plan
+from loads.pool.events import AllGone, AllLoaded, AllReady, Begin, End, Go, Halt, Lost, Measured, PhaseOver, Refused
 from loads.pool.output import Printed
 from loads.pool.pool import Report, WorkerPool
-from loads.pool.state import AllGone, AllLoaded, AllReady, Begin, End, Go, Halt, Lost, Measured, PhaseOver, Refused
 from loads.runner.follow import Follower
-from loads.runner.spec import RunSpec, TestsRefused, count_workers, find_doubts, plan_run
+from loads.runner.spec import (
+    RunSpec,
+    TestsRefused,
+    count_workers,
+    find_doubts,
+    has_failed_enough,
+    load_message,
+    plan_run,
+)
 from loads.units import US_PER_S, format_duration, plural
-from loads.wire.messages import Load
 
 _PROGRESS_S = 0.25
 _HEAD_START_US = 50_000
@@ -58,7 +66,8 @@ class _LocalRun:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._on_signal)
-        load = Load(targets=self._spec.targets, search_path=self._spec.search_path)
+        spec = self._spec
+        load = load_message(spec)
         try:
             async with WorkerPool(self._workers, load, directory, self._report) as self._pool:
                 ticker = asyncio.create_task(self._tick())
@@ -77,6 +86,7 @@ class _LocalRun:
         if self._result.duration_us is None:
             self._result.duration_us = 0
         self._result.stop = self._stop
+        self._result.warnings += warnings_of(self._result.symptoms())
         self._result.check()
         return self._result
 
@@ -98,8 +108,7 @@ class _LocalRun:
                 self._plan, info = plan_run(self._spec, loaded, self._workers)
                 self._result = Result(info=info, warnings=find_doubts(self._plan, self._workers))
                 self._follower.planned(self._result)
-                begin = Begin(self._plan, self._spec.seed, self._spec.server_url, self._spec.fresh_session)
-                self._handle(begin if self._stop is None else End())
+                self._handle(self._begin(self._plan) if self._stop is None else End())
             case AllReady():
                 self._run_at_us = _now_us() + _HEAD_START_US
                 self._handle(Go(0, self._run_at_us, self._run_at_us) if self._stop is None else End())
@@ -114,8 +123,9 @@ class _LocalRun:
         assert self._plan is not None
         match report:
             case Measured(worker, delta):
-                self._result.add(delta.t_us, delta.summary)
+                self._result.add(delta.t_us, delta.summary, worker, delta.health)
                 self._result.users[worker] = delta.users
+                self._stop_on_failure(self._result)
             case PhaseOver(phase, ended_us):
                 self._result.duration_us = ended_us
                 self._result.users.clear()
@@ -130,12 +140,23 @@ class _LocalRun:
                     self._result.given_up.append(report.loss.worker)
                 self._follower.noticed(_tell_loss(report))
 
+    def _begin(self, plan: Plan) -> Begin:
+        spec = self._spec
+        return Begin(plan, spec.seed, spec.server_url, spec.fresh_session, spec.think_time_us)
+
+    def _stop_on_failure(self, result: Result) -> None:
+        """Enough has gone wrong: what is in flight may end."""
+        if self._stop is None and has_failed_enough(self._spec, result):
+            self._stop = Stop.FAILURES
+            self._follower.noticed(f"stopping after {result.trouble:,} failures and errors")
+            self._handle(Halt(now=False))
+
     def _handle(self, event: Begin | Go | End | Halt) -> None:
         assert self._pool is not None
         self._pool.handle(event)
 
     def _on_signal(self) -> None:
-        if self._stop is None:
+        if self._stop in (None, Stop.FAILURES):
             self._stop = Stop.GRACEFUL
             grace_us = 0 if self._plan is None else self._plan.graceful_stop_us
             self._follower.noticed(

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from loads.errors import UsageError
-from loads.metrics.result import RunInfo
+from loads.metrics.result import Result, RunInfo
 from loads.plan.spec import LoadOptions, Plan, build_plan
 from loads.units import format_duration, plural
-from loads.wire.messages import Loaded, LoadFailed
+from loads.wire.messages import Load, Loaded, LoadFailed
 
 _FILES_BESIDE_USERS = 64
 
@@ -27,6 +27,10 @@ class RunSpec:
     Attributes:
         search_path: directories that come first when modules are looked for.
         workers: processes; None: as many as there are processors and users for.
+        select: which of the targets' tests, as pytest's -k; None: all.
+        think_time_us: the least and the most that a user waits between two iterations; None: it doesn't.
+        stop_on_failure: end gracefully at so many failures and errors; None: never.
+        log_level, log_file: how the tests' logging is set up; None: not at all, and nowhere but the standard error.
     """
 
     targets: tuple[str, ...]
@@ -36,6 +40,11 @@ class RunSpec:
     seed: int
     server_url: str | None
     fresh_session: bool
+    select: str | None = None
+    think_time_us: tuple[int, int] | None = None
+    stop_on_failure: int | None = None
+    log_level: str | None = None
+    log_file: str | None = None
 
 
 class TestsRefused(UsageError):
@@ -51,6 +60,22 @@ class TestsRefused(UsageError):
 def new_seed() -> int:
     """A seed for a run that names none; short enough to type."""
     return secrets.randbelow(1_000_000)
+
+
+def load_message(spec: RunSpec) -> Load:
+    """What a worker is told first."""
+    return Load(
+        targets=spec.targets,
+        search_path=spec.search_path,
+        select=spec.select,
+        log_level=spec.log_level,
+        log_file=spec.log_file,
+    )
+
+
+def has_failed_enough(spec: RunSpec, result: Result) -> bool:
+    """Whether --stop-on-failure says that it is enough."""
+    return spec.stop_on_failure is not None and result.trouble >= spec.stop_on_failure
 
 
 def count_workers(spec: RunSpec) -> int:
@@ -96,6 +121,10 @@ def describe(plan: Plan, loaded: Loaded, workers: int, seed: int) -> str:
         ]
         if len(loaded.scenarios) > 20:
             lines.append(f"  and {len(loaded.scenarios) - 20} more")
+    if loaded.left_out:
+        lines.append(f"Left out, for they need fixtures of pytest: {', '.join(loaded.left_out[:10])}")
+        if len(loaded.left_out) > 10:
+            lines[-1] += f" and {len(loaded.left_out) - 10} more"
     steps = [phase.describe() for phase in plan.phases]
     if plan.each_once and len(loaded.scenarios) > 1:
         steps = ["1 user, each test once"]

@@ -24,6 +24,7 @@ from typing import Final
 
 import msgspec
 
+from loads.metrics.health import Health
 from loads.metrics.summary import Summary
 from loads.plan.spec import Plan
 
@@ -42,10 +43,16 @@ class Hello(_Message, frozen=True):
 
 
 class Load(_Message, frozen=True):
-    """Import `targets`, with `search_path` in front of sys.path."""
+    """Import `targets`, with `search_path` in front of sys.path; `select` is a -k expression.
+
+    With a `log_level` the tests' logging goes to `log_file`, or to the standard error.
+    """
 
     targets: tuple[str, ...]
     search_path: tuple[str, ...]
+    select: str | None = None
+    log_level: str | None = None
+    log_file: str | None = None
 
 
 class ScenarioInfo(_Message, frozen=True):
@@ -56,10 +63,14 @@ class ScenarioInfo(_Message, frozen=True):
 
 
 class Loaded(_Message, frozen=True):
-    """The targets hold these tests; `hooks` are the fixtures that will run once per worker."""
+    """The targets hold these tests.
+
+    `hooks` are the fixtures that will run once per worker, `left_out` tests that need what only pytest can give.
+    """
 
     scenarios: tuple[ScenarioInfo, ...]
     hooks: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
 
 
 class LoadFailed(_Message, frozen=True):
@@ -79,6 +90,7 @@ class Assign(_Message, frozen=True):
     seed: int
     server_url: str | None
     fresh_session: bool
+    think_time_us: tuple[int, int] | None = None
 
 
 class Ready(_Message, frozen=True):
@@ -96,12 +108,16 @@ class Start(_Message, frozen=True):
 
 
 class Delta(_Message, frozen=True):
-    """What was measured in the second of the run that begins at `t_us`; `users` run now. `seq` counts from 1."""
+    """What was measured in the second of the run that begins at `t_us`; `users` run now. `seq` counts from 1.
+
+    `health` is how the worker fared since the last delta that told of it; None while it was not watched.
+    """
 
     seq: int
     t_us: int
     users: int
     summary: Summary
+    health: Health | None = None
 
 
 class PhaseDone(_Message, frozen=True):

@@ -6,8 +6,10 @@ stopped. Knows nothing of sockets or files: what it measures goes to the recorde
 
 from __future__ import annotations
 
+import random
 import unittest
 from collections.abc import Sequence
+from types import FrameType
 from typing import TYPE_CHECKING
 
 import gevent
@@ -33,6 +35,8 @@ CUT_OFF_S = 1.0
 """How long users that were cut off have for their tearDown."""
 _BREATH_US = 10_000
 """After so long without a switch, an iteration that never waits lets others run."""
+_SHORTEST_S = 1e-6
+"""Not zero: what waits for a time must get its turn, and a sleep of zero may come back before the loop's timers."""
 
 
 class Crew:
@@ -54,6 +58,8 @@ class Crew:
         worker: int,
         server_url: str | None,
         fresh_session: bool,
+        think_time_us: tuple[int, int] | None,
+        seed: int,
     ) -> None:
         self.scenarios = scenarios
         self.runnable = runnable
@@ -64,6 +70,8 @@ class Crew:
         self.worker = worker
         self.server_url = server_url
         self.fresh_session = fresh_session
+        self.think_time_us = think_time_us
+        self.seed = seed
         self.heard_us = monotonic_us()
         self.breathed_us = self.heard_us
         self.last_end_us = 0
@@ -151,6 +159,7 @@ class _Runner:
         self._iteration = 0
         self._in_iteration = False
         self._abandoned = False
+        self._random = random.Random(f"{crew.seed}/think/{slot}") if crew.think_time_us else None
 
     def run(self) -> None:
         """Run iterations in all the slot's windows."""
@@ -191,14 +200,24 @@ class _Runner:
                 self._iterate(scenario)
             self._iteration += 1
             now_us = monotonic_us()
+            if self._random is not None and (hits is None or self._iteration < hits):
+                self._think(self._random, now_us, end_us)
+                continue
             if now_us - crew.breathed_us > _BREATH_US:
-                gevent.sleep(0)
+                gevent.sleep(_SHORTEST_S)
                 crew.breathed_us = monotonic_us()
+
+    def _think(self, source: random.Random, now_us: int, end_us: int | None) -> None:
+        """Wait as a person would between two iterations, but not beyond the end of the user's time."""
+        shortest_us, longest_us = self._crew.think_time_us or (0, 0)
+        until_us = now_us + source.randint(shortest_us, longest_us)
+        self._executor.wait_until(until_us if end_us is None else min(until_us, end_us))
 
     def _iterate(self, scenario: Scenario) -> None:
         crew, user, outcome = self._crew, self._user, self._outcome
         user.scenario = scenario.name
         user.numbers = user.numbers._replace(iteration=self._iteration)
+        user.last_hit = None
         outcome.begin()
         case = self._case(scenario)
         crew.recorder.started()
@@ -211,6 +230,8 @@ class _Runner:
         except Interrupted:
             outcome.interrupted = True
         end_us = monotonic_us()
+        if user.held:
+            user.release_held()
         self._in_iteration = False
         if self._abandoned:
             return
@@ -234,3 +255,13 @@ class _Runner:
             case._renew(session=self._crew.fresh_session)
         case._testMethodName = scenario.method
         return case
+
+
+def scenario_of(frame: FrameType | None) -> str | None:
+    """The test whose iteration `frame` is a part of, for who looks at a running stack from outside."""
+    while frame is not None:
+        if frame.f_code is _Runner._iterate.__code__:
+            scenario: Scenario = frame.f_locals["scenario"]
+            return scenario.name
+        frame = frame.f_back
+    return None

@@ -10,7 +10,7 @@ import unittest
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from loads.worker.loader import Scenario
+from loads.worker.loader import MODULE_HOOKS, Scenario, module_hook
 from loads.worker.outcome import Faults
 
 
@@ -27,7 +27,7 @@ class Fixtures:
     def set_up(self) -> set[type[unittest.TestCase]]:
         """Run what comes before; the classes whose tests can run (to be skipped, where the class says so)."""
         for module in self._modules:
-            fixture = getattr(sys.modules[module], "setUpModule", None)
+            fixture = module_hook(sys.modules[module], *MODULE_HOOKS[0])
             classes = [cls for cls in self._classes if cls.__module__ == module]
             if self._call(f"{module}.setUpModule", fixture, skips=classes):
                 self._ready_modules.append(module)
@@ -52,7 +52,7 @@ class Fixtures:
             self._call(f"{_name(cls)}.tearDownClass", cls.tearDownClass)
             self._clean_up_class(cls)
         for module in reversed(self._ready_modules):
-            self._call(f"{module}.tearDownModule", getattr(sys.modules[module], "tearDownModule", None))
+            self._call(f"{module}.tearDownModule", module_hook(sys.modules[module], *MODULE_HOOKS[1]))
         self._call("doModuleCleanups", unittest.case.doModuleCleanups)
 
     def _clean_up_class(self, cls: type[unittest.TestCase]) -> None:

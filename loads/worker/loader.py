@@ -1,35 +1,35 @@
-"""From targets to tests: imports what a user named, and says what is there when it isn't.
+"""From targets to tests: classes of unittest and of pytest's style, and the tests in them.
 
-A target is ``package.module[.Class[.test]]`` or ``path/to/file.py[::Class[::test]]``. This is the only module that
-imports user code; whatever that raises becomes a `LoadFailure` with the user's own traceback.
+A target is ``package.module[.Class[.test]]`` or ``path/to/file.py[::Class[::test]]``; a function of a module stands
+where a class does.
 """
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import inspect
-import pkgutil
 import sys
 import unittest
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cache
 from types import ModuleType
 from typing import Any
 
 from loads.errors import UsageError
-from loads.worker.tracebacks import format_traceback
+from loads.plan.select import parse_selection
+from loads.worker.finder import LoadFailure, find_module, listing
+from loads.worker.plain import (
+    PlainTest,
+    inner_classes,
+    is_plain_class,
+    is_plain_function,
+    module_fixture,
+    wrap_class,
+    wrap_functions,
+)
 
-_SHOWN = 12
-
-
-class LoadFailure(UsageError):
-    """A target can't be used. `traceback` is the user code's own, when it raised."""
-
-    def __init__(self, message: str, hint: str = "", traceback: str = "") -> None:
-        super().__init__(message, hint)
-        self.traceback = traceback
+MODULE_HOOKS = (("setUpModule", "setup_module"), ("tearDownModule", "teardown_module"))
+_TOO_LONG = "write package.module.Class.test or file.py::Class::test"
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,20 @@ class Scenario:
 
     @property
     def name(self) -> str:
-        """``module.Class.test``."""
-        return f"{self.cls.__module__}.{self.cls.__qualname__}.{self.method}"
+        """``module.Class.test``, or ``module.test`` for a function."""
+        return ".".join(part for part in (self.cls.__module__, self.cls.__qualname__, self.method) if part)
 
 
-def load_targets(targets: Sequence[str], search_path: Sequence[str]) -> list[Scenario]:
-    """All tests that `targets` name, each once, in their order; at least one.
+@dataclass(frozen=True)
+class Suite:
+    """The tests that targets name, and the names of those beside them that only pytest can run."""
+
+    scenarios: list[Scenario]
+    left_out: list[str]
+
+
+def load_targets(targets: Sequence[str], search_path: Sequence[str], select: str | None = None) -> Suite:
+    """All tests that `targets` name and `select` (a ``-k`` expression) leaves, each once, in their order; at least one.
 
     Raises:
         LoadFailure: something is not there, does not import, or is no test that can run here.
@@ -55,143 +63,130 @@ def load_targets(targets: Sequence[str], search_path: Sequence[str]) -> list[Sce
     for directory in reversed(search_path):
         if directory not in sys.path:
             sys.path.insert(0, directory)
-    scenarios = list(dict.fromkeys(scenario for target in targets for scenario in _load(target)))
+    left_out: dict[str, None] = {}
+    scenarios = list(dict.fromkeys(scenario for target in targets for scenario in _load(target, left_out)))
     if not scenarios:
-        raise LoadFailure(
-            f"no test in {', '.join(targets)}", "tests are methods of a TestCase whose names begin with test"
-        )
-    return scenarios
+        hint = f"tests are methods of a TestCase whose names begin with test{_needy(left_out)}"
+        raise LoadFailure(f"no test in {', '.join(targets)}", hint)
+    if select is not None:
+        scenarios = _selected(scenarios, select)
+    for scenario in scenarios:
+        _check_runs(scenario)
+    return Suite(scenarios, list(left_out))
 
 
 def hook_names(scenarios: Sequence[Scenario]) -> list[str]:
     """The fixtures that run once per worker for `scenarios`."""
     names = []
     for module in dict.fromkeys(scenario.cls.__module__ for scenario in scenarios):
-        names += [
-            f"{module}.{hook}" for hook in ("setUpModule", "tearDownModule") if hasattr(sys.modules[module], hook)
-        ]
+        for hook, pytest_hook in MODULE_HOOKS:
+            if module_hook(sys.modules[module], hook, pytest_hook) is not None:
+                names.append(f"{module}.{hook if hasattr(sys.modules[module], hook) else pytest_hook}")
     for cls in dict.fromkeys(scenario.cls for scenario in scenarios):
         for hook in ("setUpClass", "tearDownClass"):
+            if issubclass(cls, PlainTest):
+                continue
             if getattr(cls, hook).__func__ is not getattr(unittest.TestCase, hook).__func__:
                 names.append(f"{cls.__module__}.{cls.__qualname__}.{hook}")
     return names
 
 
-def _load(target: str) -> Iterator[Scenario]:
-    path, *rest = target.split("::")
-    if path.endswith(".py") or "/" in path:
-        module = _import(_module_of_file(Path(path), target))
-        _check_origin(module, Path(path))
-    else:
-        if rest:
-            raise LoadFailure(
-                f"{target!r} mixes two ways to name a test", "write package.module.Class.test or file.py::Class::test"
-            )
-        module, rest = _import_dotted(path)
+def module_hook(module: ModuleType, name: str, pytest_name: str) -> Any:
+    """The fixture of `module` called as unittest or as pytest calls it; None when there is none."""
+    return getattr(module, name, None) or module_fixture(module, pytest_name)
+
+
+def _selected(scenarios: list[Scenario], select: str) -> list[Scenario]:
+    try:
+        selection = parse_selection(select)
+    except UsageError as error:
+        raise LoadFailure(error.message, error.hint) from None
+    chosen = [scenario for scenario in scenarios if selection(scenario.name)]
+    if not chosen:
+        raise LoadFailure(f"-k {select!r} leaves no test", listing("tests", [scenario.name for scenario in scenarios]))
+    return chosen
+
+
+def _load(target: str, left_out: dict[str, None]) -> Iterator[Scenario]:
+    module, rest = find_module(target)
+    if len(rest) > 2:
+        raise LoadFailure(f"{target!r} goes on after the test", _TOO_LONG)
     if not rest:
-        found = _cases_of(module)
-        if not found:
+        needy: dict[str, None] = {}
+        found = _cases_of(module, needy)
+        if not found and not needy:
             raise LoadFailure(f"no test class in {module.__name__}", "test classes derive from loads.case.TestCase")
+        left_out.update(needy)
         for cls in found:
             yield from _scenarios_of(cls)
         return
-    cls = _class_named(module, rest[0])
+    if is_plain_function(rest[0], getattr(module, rest[0], None)):
+        if len(rest) > 1:
+            raise LoadFailure(f"{target!r} goes on after the test", _TOO_LONG)
+        yield from _named(_wrapped_functions(module), rest[0])
+        return
+    cls = _class_named(module, rest[0], left_out)
     if len(rest) == 1:
         yield from _scenarios_of(cls)
-    elif len(rest) == 2:
-        yield _scenario(cls, rest[1])
+        if issubclass(cls, PlainTest):
+            for inner in _with_inner(getattr(module, rest[0]), left_out)[1:]:
+                yield from _scenarios_of(inner)
     else:
-        raise LoadFailure(
-            f"{target!r} goes on after the test", "write package.module.Class.test or file.py::Class::test"
-        )
+        yield from _named((cls, []) if not issubclass(cls, PlainTest) else _wrapped(getattr(module, rest[0])), rest[1])
 
 
-def _module_of_file(path: Path, target: str) -> str:
-    """Make the file at `path` importable; its module name, with the packages it lies in."""
-    if not path.is_file():
-        raise LoadFailure(f"there is no file {path}", _files_nearby(path))
-    path = path.resolve()
-    parts = [path.stem]
-    directory = path.parent
-    while (directory / "__init__.py").is_file():
-        parts.insert(0, directory.name)
-        directory = directory.parent
-    if not all(part.isidentifier() for part in parts):
-        raise LoadFailure(f"{target!r}: {'.'.join(parts)} is not a module name", "rename the file, like test_site.py")
-    if sys.path[:1] != [str(directory)]:
-        sys.path.insert(0, str(directory))
-    return ".".join(parts)
+@cache
+def _wrapped(cls: Any) -> tuple[type[unittest.TestCase], list[str]]:
+    return wrap_class(cls)
 
 
-def _check_origin(module: ModuleType, path: Path) -> None:
-    """Python keeps one module of a name: a file called like one that is loaded already is never read."""
-    origin = getattr(module, "__file__", None)
-    if origin is None or not path.samefile(origin):
-        raise LoadFailure(
-            f"{path} has the name of another module, {module.__name__} ({origin or 'built in'})",
-            "give the file a name of its own, like test_site.py",
-        )
+@cache
+def _wrapped_functions(module: ModuleType) -> tuple[type[unittest.TestCase], list[str]]:
+    return wrap_functions(module)
 
 
-def _files_nearby(path: Path) -> str:
-    directory = path.parent
-    if not directory.is_dir():
-        return f"there is no directory {directory} either"
-    return _listing(f"Python files in {directory.resolve()}", sorted(file.name for file in directory.glob("*.py")))
+def _needy(left_out: dict[str, None]) -> str:
+    return f"; {listing('these need fixtures of pytest', list(left_out))}" if left_out else ""
 
 
-def _import_dotted(target: str) -> tuple[ModuleType, list[str]]:
-    """The module that `target` begins with, and the names after it."""
-    names = target.split(".")
-    if not all(name.isidentifier() for name in names):
-        raise LoadFailure(
-            f"{target!r} is not a target", "write package.module.Class.test or path/to/file.py::Class::test"
-        )
-    module = _import(names[0])
-    for depth in range(1, len(names)):
-        dotted = ".".join(names[: depth + 1])
-        if not hasattr(module, "__path__") or _find(dotted) is None:
-            return module, names[depth:]
-        module = _import(dotted)
-    return module, []
+def _note(left_out: dict[str, None], prefix: str, names: list[str]) -> None:
+    left_out.update(dict.fromkeys(f"{prefix}.{name}" for name in names))
 
 
-def _find(name: str) -> Any:
-    try:
-        return importlib.util.find_spec(name)
-    except (ImportError, ValueError):
-        return None
+def _with_inner(cls: Any, left_out: dict[str, None]) -> list[type[unittest.TestCase]]:
+    """The pytest-style class `cls` and those inside it, wrapped."""
+    wrapped, needy = _wrapped(cls)
+    _note(left_out, f"{cls.__module__}.{cls.__qualname__}", needy)
+    return [wrapped, *(case for inner in inner_classes(cls) for case in _with_inner(inner, left_out))]
 
 
-def _import(name: str) -> ModuleType:
-    if name not in sys.modules and _find(name) is None:
-        parent = name.rpartition(".")[0]
-        there = sorted(info.name for info in pkgutil.iter_modules(["."]) if info.name.isidentifier())
-        where = f"in {parent}" if parent else f"in {Path.cwd()} or on the Python path"
-        raise LoadFailure(f"there is no module {name} {where}", _listing("modules here", there))
-    try:
-        return importlib.import_module(name)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        raise LoadFailure(f"{name} can't be imported", "", format_traceback(error)) from error
-
-
-def _cases_of(module: ModuleType) -> list[type[unittest.TestCase]]:
-    """The test classes in `module`'s namespace, by name, as unittest finds them."""
-    cases = [getattr(module, name) for name in dir(module)]
+def _cases_of(module: ModuleType, left_out: dict[str, None]) -> list[type[unittest.TestCase]]:
+    """The test classes in `module`'s namespace, by name, as unittest and pytest find them; its functions last."""
+    cases: dict[type[unittest.TestCase], None] = {}
+    for name in dir(module):
+        thing = getattr(module, name)
+        if inspect.isclass(thing) and issubclass(thing, unittest.TestCase):
+            if thing.__module__.partition(".")[0] not in ("unittest", "loads"):
+                cases[thing] = None
+        elif is_plain_class(thing):
+            cases.update(dict.fromkeys(_with_inner(thing, left_out)))
+    functions, needy = _wrapped_functions(module)
+    cases[functions] = None
+    _note(left_out, module.__name__, needy)
     return [
-        case
-        for case in dict.fromkeys(case for case in cases if inspect.isclass(case))
-        if issubclass(case, unittest.TestCase) and case.__module__.partition(".")[0] not in ("unittest", "loads")
+        case for case in cases if unittest.defaultTestLoader.getTestCaseNames(case) or not issubclass(case, PlainTest)
     ]
 
 
-def _class_named(module: ModuleType, name: str) -> type[unittest.TestCase]:
-    cls = getattr(module, name, None)
+def _class_named(module: ModuleType, name: str, left_out: dict[str, None]) -> type[unittest.TestCase]:
+    cls: Any = getattr(module, name, None)
     if inspect.isclass(cls) and issubclass(cls, unittest.TestCase):
         return cls
-    there = _listing("test classes there", [case.__name__ for case in _cases_of(module)])
+    if cls is not None and is_plain_class(cls):
+        wrapped, needy = _wrapped(cls)
+        _note(left_out, f"{module.__name__}.{name}", needy)
+        return wrapped
+    there = listing("test classes there", [case.__name__ for case in _cases_of(module, {}) if case.__qualname__])
     if cls is None:
         raise LoadFailure(f"there is no class {name} in {module.__name__}", there)
     raise LoadFailure(f"{module.__name__}.{name} is not a test class", f"derive it from loads.case.TestCase; {there}")
@@ -202,26 +197,34 @@ def _scenarios_of(cls: type[unittest.TestCase]) -> Iterator[Scenario]:
         yield _scenario(cls, name)
 
 
+def _named(found: tuple[type[unittest.TestCase], list[str]], name: str) -> Iterator[Scenario]:
+    """The test called `name`, or all of its sets of parameters."""
+    cls, needy = found
+    if name in needy:
+        raise LoadFailure(f"{name} needs fixtures of pytest", "give it what it needs in setUp, or set defaults")
+    expanded = [method for method in dir(cls) if method.startswith(f"{name}[")]
+    for method in expanded or [name]:
+        yield _scenario(cls, method)
+
+
 def _scenario(cls: type[unittest.TestCase], name: str) -> Scenario:
+    method = getattr(cls, name, None)
+    if not callable(method):
+        there = listing("tests there", list(unittest.defaultTestLoader.getTestCaseNames(cls)))
+        raise LoadFailure(f"there is no test {name} in {cls.__module__}.{cls.__name__}", there)
+    return Scenario(cls, name, getattr(method, "_loads_weight", 1))
+
+
+def _check_runs(scenario: Scenario) -> None:
+    """Refuse what calling would not run."""
+    cls, method = scenario.cls, getattr(scenario.cls, scenario.method)
+    way_out = "virtual users are greenlets: write it as a plain method, or leave it out with -k"
     if issubclass(cls, unittest.IsolatedAsyncioTestCase):
         raise LoadFailure(
             f"{cls.__name__} is an IsolatedAsyncioTestCase",
             "virtual users are greenlets: write the test without async, on loads.case.TestCase",
         )
-    method = getattr(cls, name, None)
-    if not callable(method):
-        there = _listing("tests there", list(unittest.defaultTestLoader.getTestCaseNames(cls)))
-        raise LoadFailure(f"there is no test {name} in {cls.__module__}.{cls.__name__}", there)
     if inspect.iscoroutinefunction(method) or inspect.isasyncgenfunction(method):
-        raise LoadFailure(
-            f"{cls.__name__}.{name} is async, so calling it would run nothing",
-            "virtual users are greenlets: write it as a plain method",
-        )
-    return Scenario(cls, name, getattr(method, "_loads_weight", 1))
-
-
-def _listing(title: str, names: list[str]) -> str:
-    if not names:
-        return f"{title}: none"
-    more = f", and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"{title}: {', '.join(names[:_SHOWN])}{more}"
+        raise LoadFailure(f"{cls.__name__}.{scenario.method} is async, so calling it would run nothing", way_out)
+    if issubclass(cls, PlainTest) and inspect.isgeneratorfunction(method):
+        raise LoadFailure(f"{scenario.name} is a generator, so calling it would run nothing", way_out)

@@ -16,6 +16,7 @@ from loads.wire.messages import Delta, Up
 
 if TYPE_CHECKING:
     from loads.client.recorder import Recorder
+    from loads.metrics.health import Health
 
 
 def monotonic_us() -> int:
@@ -26,27 +27,32 @@ def monotonic_us() -> int:
 class Meter:
     """The deltas of one worker. Before `begin` all that is measured counts for time 0."""
 
-    def __init__(self, recorder: Recorder, send: Callable[[Up], None]) -> None:
+    def __init__(
+        self, recorder: Recorder, send: Callable[[Up], None], take_health: Callable[[], Health | None] = lambda: None
+    ) -> None:
         self._recorder = recorder
         self._send = send
+        self._take_health = take_health
         self._run_at_us: int | None = None
         self._flushed_us = 0
         self._users = 0
+        self._most_users = 0
         self._users_us = 0
         self._users_from_us = 0
         self._changed_us = 0
         self.seq = 0
 
     def begin(self, run_at_us: int) -> None:
-        """The run begins (or began) at `run_at_us`; calls after the first change nothing."""
+        """A phase begins; the run began (or begins) at `run_at_us`. What was measured before must have been flushed."""
         if self._run_at_us is None:
             self._run_at_us = run_at_us
-            self._flushed_us = self._users_from_us = self._changed_us = max(run_at_us, monotonic_us())
+        self._flushed_us = self._users_from_us = self._changed_us = max(run_at_us, monotonic_us())
 
     def change_users(self, by: int) -> None:
         """`by` users more (or fewer) run from now on."""
         self._integrate()
         self._users += by
+        self._most_users = max(self._most_users, self._users)
 
     def due_in_s(self) -> float:
         """Time until the next full second of the run."""
@@ -55,11 +61,11 @@ class Meter:
         return (US_PER_S - (monotonic_us() - self._run_at_us) % US_PER_S) / US_PER_S
 
     def flush(self, *, last: bool = False) -> None:
-        """Send all that was recorded since the last time; nothing when there is nothing.
+        """Send all that was recorded since the last time; when that is nothing, the parent hears that the loop turns.
 
         The users of the second that has just begun are kept for the next time, unless this is the `last` one.
         """
-        summary = self._recorder.take()
+        summary, health = self._recorder.take(), self._take_health()
         if self._run_at_us is None:
             if summary != Summary():
                 self._deliver(0, summary)
@@ -80,8 +86,10 @@ class Meter:
             summary.totals.users_us = first_users_us
         else:
             later.insert(0, (first_us, first_users_us))
-        if summary != Summary():
-            self._deliver(t_us, summary)
+        if health is not None:
+            health.users, self._most_users = self._most_users, self._users
+        if not last or summary != Summary() or health is not None:
+            self._deliver(t_us, summary, health)
         for second_us, users_us in later:
             if users_us:
                 self._deliver(second_us, Summary(totals=Totals(users_us=users_us)))
@@ -92,13 +100,13 @@ class Meter:
             self._users_us += self._users * (now_us - self._changed_us)
         self._changed_us = now_us
 
-    def _deliver(self, t_us: int, summary: Summary) -> None:
+    def _deliver(self, t_us: int, summary: Summary, health: Health | None = None) -> None:
         self.seq += 1
-        self._send(Delta(seq=self.seq, t_us=t_us, users=self._users, summary=summary))
+        self._send(Delta(seq=self.seq, t_us=t_us, users=self._users, summary=summary, health=health))
 
 
 def spread(users_us: int, begin_us: int, end_us: int) -> list[tuple[int, int]]:
-    """`users_us` user-microseconds over the run's seconds that [begin_us, end_us) touches: (second's begin, part) pairs.
+    """`users_us` user-microseconds over the run's seconds that [begin_us, end_us) touches: pairs (begin, part).
 
     At least one pair; each part goes by the time that falls into its second, and all add up to `users_us`.
     """

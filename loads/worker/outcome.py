@@ -12,8 +12,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from loads.errors import Interrupted
-from loads.metrics.summary import ErrorKey
-from loads.worker.tracebacks import format_traceback, kind_name, place_of
+from loads.metrics.summary import ErrorKey, SeriesKey
+from loads.worker.tracebacks import format_traceback, kind_name, message_of, place_of
 
 if TYPE_CHECKING:
     from loads.client.recorder import Recorder
@@ -32,22 +32,25 @@ class Faults:
         self._recorder = recorder
         self.run_at_us: int | None = None
 
-    def failure(self, error: BaseException, scenario: str, place: str = "") -> None:
-        """An assertion did not hold; `place` for one that has no traceback."""
+    def failure(self, error: BaseException, scenario: str, after: SeriesKey | None, place: str = "") -> None:
+        """An assertion did not hold, `after` that request; `place` for one that has no traceback."""
         self._recorder.summary.totals.failures += 1
-        self._group(FAILURE, error, scenario, place)
+        self._group(FAILURE, error, scenario, after, place)
 
-    def error(self, error: BaseException, scenario: str) -> None:
+    def error(self, error: BaseException, scenario: str, after: SeriesKey | None = None) -> None:
         """Anything else was raised."""
         self._recorder.summary.totals.errors += 1
-        self._group(ERROR, error, scenario)
+        self._group(ERROR, error, scenario, after)
 
-    def _group(self, outcome: str, error: BaseException, scenario: str, place: str = "") -> None:
+    def _group(
+        self, outcome: str, error: BaseException, scenario: str, after: SeriesKey | None, place: str = ""
+    ) -> None:
         t_us = 0 if self.run_at_us is None else max(0, time.monotonic_ns() // 1_000 - self.run_at_us)
         key = ErrorKey(outcome, kind_name(type(error)), place or place_of(error.__traceback__))
         known = key in self._recorder.summary.errors
         trace = "" if known else format_traceback(error)
-        self._recorder.error(key, t_us, str(error), trace, scenario)
+        series = scenario if after is None else f"{after.method} {after.name}"
+        self._recorder.error(key, t_us, message_of(error), trace, scenario, series)
 
 
 class Outcome:
@@ -74,6 +77,9 @@ class Outcome:
     def stopTest(self, test: Any) -> None:
         """Called by unittest."""
 
+    def addDuration(self, test: Any, elapsed: float) -> None:
+        """Called by unittest since Python 3.12; iterations are timed by whoever runs them."""
+
     def addSuccess(self, test: Any) -> None:
         """The test passed."""
         self._recorder.summary.totals.success += 1
@@ -81,7 +87,7 @@ class Outcome:
     def addFailure(self, test: Any, info: _ExcInfo) -> None:
         """An assertion failed."""
         self.failed = True
-        self._faults.failure(info[1], self._user.scenario)
+        self._faults.failure(info[1], self._user.scenario, self._user.last_hit)
 
     def addError(self, test: Any, info: _ExcInfo) -> None:
         """Something else was raised, perhaps by a hard stop."""
@@ -89,7 +95,7 @@ class Outcome:
             self.interrupted = True
             return
         self.failed = True
-        self._faults.error(info[1], self._user.scenario)
+        self._faults.error(info[1], self._user.scenario, self._user.last_hit)
 
     def addSkip(self, test: Any, reason: str) -> None:
         """The test, or a subtest, was skipped."""
@@ -107,7 +113,7 @@ class Outcome:
         self.failed = True
         name = getattr(test, "_testMethodName", str(test))
         error = AssertionError(f"{name} passed, but is marked as an expected failure")
-        self._faults.failure(error, self._user.scenario, _place_of_method(test, name))
+        self._faults.failure(error, self._user.scenario, None, _place_of_method(test, name))
 
     def addSubTest(self, test: Any, subtest: Any, info: _ExcInfo | None) -> None:
         """A subtest ended; a failed one is one failure or error."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import select
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
@@ -12,7 +13,8 @@ from gevent.event import Event
 from gevent.monkey import get_original
 from gevent.queue import Queue
 
-from loads.client.capture import close_open_hits, install
+from loads.client.capture import install
+from loads.client.hit import close_open_hits
 from loads.client.recorder import Recorder
 from loads.client.user import Numbers, VirtualUser
 from loads.errors import ProtocolError
@@ -36,11 +38,14 @@ from loads.wire.messages import (
     Stop,
     Up,
 )
-from loads.worker.executor import Crew, Executor
+from loads.worker.executor import Crew, Executor, scenario_of
+from loads.worker.finder import LoadFailure
 from loads.worker.fixtures import Fixtures
-from loads.worker.loader import LoadFailure, Scenario, hook_names, load_targets
+from loads.worker.health import Sampler
+from loads.worker.loader import Scenario, hook_names, load_targets
 from loads.worker.meter import Meter, monotonic_us
 from loads.worker.outcome import Faults
+from loads.worker.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from loads.worker.link import Link
@@ -56,7 +61,8 @@ class Worker:
         self._send = send
         self._recorder = Recorder(page)
         self._faults = Faults(self._recorder)
-        self._meter = Meter(self._recorder, send)
+        self._sampler = Sampler()
+        self._meter = Meter(self._recorder, send, self._sampler.take)
         self._leased = leased
         self._scenarios: list[Scenario] = []
         self._assign: Assign | None = None
@@ -64,6 +70,7 @@ class Worker:
         self._crew: Crew | None = None
         self._executor: Executor | None = None
         self._stop: Stop | None = None
+        self._watchdog = Watchdog(self._recorder, page, scenario_of)
 
     def handle(self, message: Down) -> None:
         """Do what `message` says; blocks for as long as that takes."""
@@ -94,13 +101,17 @@ class Worker:
             self._executor.stop(now=message.now)
 
     def _load(self, message: Load) -> None:
+        if message.log_level is not None:
+            _set_up_logging(message.log_level, message.log_file)
         try:
-            self._scenarios = load_targets(message.targets, message.search_path)
+            suite = load_targets(message.targets, message.search_path, message.select)
         except LoadFailure as failure:
             self._send(LoadFailed(message=failure.message, hint=failure.hint, traceback=failure.traceback))
             return
+        self._scenarios = suite.scenarios
         infos = tuple(ScenarioInfo(name=scenario.name, weight=scenario.weight) for scenario in self._scenarios)
-        self._send(Loaded(scenarios=infos, hooks=tuple(hook_names(self._scenarios))))
+        hooks = tuple(hook_names(self._scenarios))
+        self._send(Loaded(scenarios=infos, hooks=hooks, left_out=tuple(suite.left_out)))
 
     def _prepare(self, message: Assign) -> None:
         self._assign = message
@@ -120,6 +131,8 @@ class Worker:
             worker=message.worker,
             server_url=message.server_url,
             fresh_session=message.fresh_session,
+            think_time_us=message.think_time_us,
+            seed=message.seed,
         )
         self._meter.flush()
         gc.collect()
@@ -136,22 +149,27 @@ class Worker:
         self._faults.run_at_us = message.run_at_us
         crew.heard_us = monotonic_us()
         crew.last_end_us = 0
+        self._watchdog.start()
         self._executor = Executor(crew, phase, slots, message.phase_at_us, assign.plan.graceful_stop_us, self._leased)
         if self._stop is not None:
             self._executor.stop(now=self._stop.now)
         over = Event()
+        self._sampler.begin()
         ticker = gevent.spawn(self._tick, over)
         self._executor.run()
         self._executor = None
         over.set()
         ticker.join()
+        self._sampler.look_once_more()
         self._meter.flush(last=True)
+        self._sampler.end()
         ended_us = max(crew.last_end_us, message.phase_at_us) - message.run_at_us
         self._send(PhaseDone(phase=message.phase, ended_us=ended_us))
 
     def _finish(self) -> None:
         if self._fixtures is not None and not (self._stop is not None and self._stop.now):
             self._fixtures.tear_down()
+        self._watchdog.stop()
         close_open_hits()
         self._meter.flush(last=True)
         self._send(Bye(last_seq=self._meter.seq))
@@ -159,6 +177,13 @@ class Worker:
     def _tick(self, over: Event) -> None:
         while not over.wait(self._meter.due_in_s()):
             self._meter.flush()
+
+
+def _set_up_logging(level: str, file: str | None) -> None:
+    """The tests' logging, of this process alone. Lines of several workers share a file, each appended whole."""
+    handler = logging.StreamHandler() if file is None else logging.FileHandler(file, mode="a", encoding="utf-8")
+    form = "%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"
+    logging.basicConfig(level=level.upper(), format=form, handlers=[handler])
 
 
 def serve(worker: Worker, link: Link, incarnation: int) -> None:

@@ -6,7 +6,7 @@ import sysconfig
 import traceback
 import unittest
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 
 import loads
 
@@ -35,6 +35,14 @@ def format_traceback(error: BaseException) -> str:
     return "\n".join(parts)
 
 
+def message_of(error: BaseException) -> str:
+    """``str(error)``, for errors whose own code fails at that, too."""
+    try:
+        return str(error)
+    except Exception as failure:
+        return f"<its str() raised {kind_name(type(failure))}>"
+
+
 def place_of(trace: TracebackType | None) -> str:
     """``file.py:12`` of the innermost line of the user's own code, or of any code when none is theirs."""
     frames = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(trace)]
@@ -42,6 +50,17 @@ def place_of(trace: TracebackType | None) -> str:
     if not (own or frames):
         return ""
     filename, line = (own or frames)[-1]
+    return f"{filename}:{line}"
+
+
+def place_of_frames(frame: FrameType | None) -> str:
+    """The same for a stack that runs: the innermost line of the user's own code, or of any."""
+    places = []
+    while frame is not None:
+        places.append((frame.f_code.co_filename, frame.f_lineno))
+        frame = frame.f_back
+    own = [place for place in places if not _is_foreign(place[0])]
+    filename, line = (own or places or [("", 0)])[0]
     return f"{filename}:{line}"
 
 

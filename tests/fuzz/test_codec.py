@@ -34,7 +34,7 @@ from loads.wire.messages import (
     Stop,
     Up,
 )
-from tests.build import summaries
+from tests.build import healths, summaries
 
 ENDS = {"from a worker": (from_worker, get_args(Up)), "from a parent": (from_parent, get_args(Down))}
 PLAN = Plan((Phase(4, hits=5), Phase(2, stages=(Stage(0, 2), Stage(10, 2)))))
@@ -53,7 +53,11 @@ VALID = [
         Stop(now=True),
     )
 ]
-deltas = st.builds(lambda summary: frame(Delta(seq=1, t_us=0, users=1, summary=summary)), summaries())
+deltas = st.builds(
+    lambda summary, health: frame(Delta(seq=1, t_us=0, users=1, summary=summary, health=health)),
+    summaries(),
+    st.one_of(st.none(), healths()),
+)
 leaves = st.one_of(st.none(), st.booleans(), st.integers(-(2**63), 2**64 - 1), st.floats(), st.text(max_size=5))
 values = st.recursive(
     leaves,
@@ -61,7 +65,7 @@ values = st.recursive(
     max_leaves=8,
 )
 frames = st.one_of(st.sampled_from(VALID), deltas)
-more = settings(max_examples=150)
+more = settings(max_examples=80)
 
 
 def framed(body: bytes) -> bytes:

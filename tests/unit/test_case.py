@@ -220,3 +220,10 @@ def test_a_weight_leaves_the_test_as_it_is() -> None:
 def test_a_weight_that_is_none_is_refused(n: Any) -> None:
     with pytest.raises(UsageError, match="is not a whole number from 1 to 10,000"):
         weight(n)
+
+
+def test_a_counter_takes_no_number_that_can_not_be_sent() -> None:
+    case = type("Case", (TestCase,), {"test_it": lambda self: None})("test_it")
+    case._virtual_user = VirtualUser(recorder=new_recorder())
+    with pytest.raises((TypeError, ValueError)):
+        case.incr_counter("x", 2**70)

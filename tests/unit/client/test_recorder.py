@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +17,8 @@ from loads.metrics.summary import (
     SeriesKey,
     Summary,
 )
+from loads.wire.codec import frame
+from loads.wire.messages import Delta
 from tests.build import histogram_of, new_recorder
 
 KEY = SeriesKey("t", "GET", "/")
@@ -158,14 +161,14 @@ def test_counters_add_up() -> None:
 
 def test_an_error_is_kept_once_with_its_first_text_and_its_span() -> None:
     recorder = new_recorder()
-    recorder.error(FAULT, 10, "first", "trace", "t")
-    recorder.error(FAULT, 90, "second", "", "t")
-    assert recorder.take().errors == {FAULT: ErrorGroup(2, 10, 90, "first", "trace", "t")}
+    recorder.error(FAULT, 10, "first", "trace", "t", "GET /")
+    recorder.error(FAULT, 90, "second", "", "t", "GET /")
+    assert recorder.take().errors == {FAULT: ErrorGroup(2, 10, 90, "first", "trace", "t", {0: 2}, {"GET /": 2})}
 
 
 def test_endless_texts_are_cut_to_what_a_person_reads() -> None:
     recorder = new_recorder()
-    recorder.error(FAULT, 0, "m" * 10**6, "begin" + "t" * 10**6 + "end", "t")
+    recorder.error(FAULT, 0, "m" * 10**6, "begin" + "t" * 10**6 + "end", "t", "GET /")
     (group,) = recorder.take().errors.values()
     assert group.message == "m" * MAX_MESSAGE_CHARS
     assert len(group.traceback) == MAX_TRACEBACK_CHARS
@@ -192,3 +195,16 @@ def test_a_url_for_each_hit_does_not_fill_the_memory() -> None:
     summary = recorder.take()
     assert len(summary.series) == MAX_NAMES + 1
     assert summary.hits.sent == 5 * MAX_NAMES
+
+
+def recorded() -> list[Summary]:
+    fault, counter, series = new_recorder(), new_recorder(), new_recorder()
+    fault.error(ErrorKey("failure", "AssertionError", "a.py:1"), 0, "caf\udce9 != cafe", "Traceback", "t", "GET /")
+    counter.counter("caf\udce9", 1)
+    series.transaction("t", "caf\udce9", True, 5, False)
+    return [fault.take(), counter.take(), series.take()]
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_any_text_that_a_test_can_make_reaches_the_parent(number: int) -> None:
+    assert frame(Delta(seq=1, t_us=0, users=1, summary=recorded()[number]))

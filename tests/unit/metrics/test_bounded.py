@@ -68,7 +68,7 @@ def test_names_that_the_test_chose_are_kept_first() -> None:
 
 def test_a_rank_is_the_same_on_every_machine() -> None:
     """Two machines that ranked differently would keep different names of one run."""
-    assert rank_of(("a", "GET", "/"), named=True) == (0, bytes.fromhex("e55b0675973803a3337712e4"))
+    assert rank_of(("a", "GET", "/"), named=True) == (0, bytes.fromhex("28b389ed4ad742d5dddcd964"))
 
 
 def test_a_rank_tells_where_one_part_ends() -> None:
@@ -77,3 +77,7 @@ def test_a_rank_tells_where_one_part_ends() -> None:
 
 def test_any_text_has_a_rank() -> None:
     assert rank_of(("\ud800",), named=False) != rank_of(("\ud801",), named=False)
+
+
+def test_a_rank_tells_where_one_part_ends_whatever_is_in_it() -> None:
+    assert rank_of(("a\0b", "c"), named=True) != rank_of(("a", "b\0c"), named=True)

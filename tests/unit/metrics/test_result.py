@@ -8,9 +8,10 @@ from loads.errors import ExitCode
 from loads.metrics.counters import Counts
 from loads.metrics.result import Result
 from loads.metrics.summary import SeriesKey, Summary, Totals
+from loads.metrics.symptoms import Rule
 from loads.metrics.verdict import Stop, Verdict
 from loads.units import US_PER_S
-from tests.build import info_of, iterations_of, loss_of, result_of, series_of, summaries
+from tests.build import health_of, histogram_of, info_of, iterations_of, loss_of, result_of, series_of, summaries
 
 
 @given(st.lists(st.tuples(st.integers(0, 900), summaries()), max_size=6))
@@ -100,6 +101,9 @@ def test_the_verdict_takes_everything_into_account() -> None:
     lossy = result_of(iterations_of(3, 2, sent=2), due=3)
     lossy.declare(loss_of(), Counts(sent=1))
     assert lossy.judge().verdict is Verdict.INVALID
+    crippled = result_of(iterations_of(3), due=None)
+    crippled.given_up.append(1)
+    assert crippled.judge().verdict is Verdict.INVALID
     assert result_of().judge().reasons == ["no iteration came to its end", "1 planned iteration never started"]
 
 
@@ -109,3 +113,50 @@ def test_results_share_nothing() -> None:
     first.declare(loss_of(), Counts())
     first.warnings.append("x")
     assert second == Result(info=info_of())
+
+
+def test_health_is_kept_by_worker_and_in_the_timeline() -> None:
+    result = result_of()
+    for worker, share in ((0, 0.2), (1, 0.95)):
+        for second in range(4):
+            result.add(second * US_PER_S, Summary(), worker, health_of(cpu_us=int(share * US_PER_S)))
+    assert result.health[1].total.cpu_us == 3_800_000
+    assert [row.point.cpu_share for row in result.timeline.rows()] == [0.95] * 4
+    assert [(symptom.worker, symptom.rule) for symptom in result.symptoms()] == [(1, Rule.BUSY)]
+
+
+def test_what_is_over_is_no_symptom_of_now() -> None:
+    result = result_of()
+    for second in range(20):
+        busy = 2 <= second < 10
+        result.add(second * US_PER_S, Summary(), 0, health_of(cpu_us=990_000 if busy else 10_000))
+        assert bool(result.symptoms_now((second + 1) * US_PER_S)) == (4 <= second <= 11), second
+    assert result.symptoms() != []
+
+
+def test_a_worker_that_says_nothing_any_more_has_no_symptoms_now() -> None:
+    result = result_of()
+    for second in range(5):
+        result.add(second * US_PER_S, Summary(), 0, health_of(cpu_us=990_000))
+    assert result.symptoms_now(5 * US_PER_S) != []
+    assert result.symptoms_now(60 * US_PER_S) == []
+
+
+def test_a_late_delta_tells_of_all_the_seconds_that_it_covers() -> None:
+    """A worker that was blocked for three seconds leaves no gap, and nothing else counts twice."""
+    result = result_of()
+    blocked = health_of(wall_us=3_200_000, cpu_us=3_200_000, lag=histogram_of([2_200_000]))
+    result.add(0, iterations_of(1, sent=1), 0, blocked)
+    rows = result.timeline.rows()
+    assert [(row.t_us // US_PER_S, row.point.cpu_share, row.point.lag_us) for row in rows] == [
+        (0, 1.0, 2_200_000),
+        (1, 1.0, 2_200_000),
+        (2, 1.0, 2_200_000),
+    ]
+    assert sum(row.point.hits for row in rows) == 1
+
+
+def test_a_delta_of_a_moment_more_than_a_second_is_one_second() -> None:
+    result = result_of()
+    result.add(0, Summary(), 0, health_of(wall_us=1_000_700))
+    assert len(result.timeline.rows()) == 1

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from loads.metrics.summary import ITERATION, ITERATION_NAME, SeriesKey, Summary, Totals
 from loads.metrics.timeline import MAX_POINTS, WIDTHS_US, Point, Row, Timeline
 from loads.units import US_PER_S
-from tests.build import histogram_of, series_of
+from tests.build import health_of, histogram_of, series_of
 
 MINUTE_US = 60 * US_PER_S
 HOUR_US = 60 * MINUTE_US
@@ -26,7 +27,7 @@ events = st.lists(st.tuples(times_us, st.integers(1, 5)), max_size=25)
 
 
 def point_of(hits: int) -> Point:
-    return Point(hits, hits % 2, hits % 3, hits * 7, histogram_of([hits * 1_000] * hits))
+    return Point(hits, hits % 2, hits % 3, hits * 7, histogram_of([hits * 1_000] * hits), hits / 8, hits or None)
 
 
 def timeline_of(adds: list[tuple[int, int]]) -> Timeline:
@@ -122,7 +123,7 @@ def test_no_tier_ever_has_more_points_than_allowed(length_us: int, late_us: int)
     ]
     for t_us in times:
         timeline.add(t_us, Point(hits=1))
-    tiers = Counter(row.width_us for row in timeline.rows())
+    tiers = Counter(width_us for _, width_us in timeline.packed)
     assert max(tiers.values()) <= MAX_POINTS
     assert len(tiers) <= 3
     assert sum(row.point.hits for row in timeline.rows()) == len(times) + 1
@@ -164,3 +165,24 @@ def test_a_point_takes_requests_from_all_series_but_no_blocks_of_time() -> None:
         totals=Totals(failures=2, errors=1, users_us=5_000_000),
     )
     assert Point.of(summary) == Point(3, 2, 1, 5_000_000, histogram_of([10, 20, 30]))
+
+
+def test_rows_do_not_overlap() -> None:
+    timeline = Timeline()
+    for minute in range(701):
+        timeline.add(minute * 60 * US_PER_S, Point(hits=1))
+    assert all(row.t_us + row.width_us <= after.t_us for row, after in pairwise(timeline.rows()))
+
+
+def test_a_point_takes_the_worst_of_its_workers() -> None:
+    one = Point.of(Summary(), health_of(cpu_us=500_000, lag=histogram_of([7, 9])))
+    other = Point.of(Summary(), health_of(cpu_us=700_000))
+    unknown = Point.of(Summary())
+    assert (one.cpu_share, one.lag_us) == (0.5, 9)
+    assert (other.cpu_share, other.lag_us) == (0.7, None)
+    assert (unknown.cpu_share, unknown.lag_us) == (None, None)
+    for order in ([one, other, unknown], [unknown, other, one]):
+        whole = Point()
+        for point in order:
+            whole.merge(point)
+        assert (whole.cpu_share, whole.lag_us) == (0.7, 9)

@@ -87,9 +87,14 @@ def test_a_second_ctrl_c_has_its_own_exit_code() -> None:
     assert judged(Stop.HARD) == Judgement(Verdict.ABORTED, ExitCode.INTERRUPTED, ["stopped at once by the user"])
 
 
-@pytest.mark.parametrize("stop", list(Stop))
+@pytest.mark.parametrize("stop", [Stop.GRACEFUL, Stop.HARD])
 def test_what_a_user_stopped_need_not_have_begun(stop: Stop) -> None:
     assert judged(stop, ended=0, unstarted=10).verdict is Verdict.ABORTED
+
+
+def test_a_run_that_stopped_for_its_failures_has_failed() -> None:
+    told = judged(Stop.FAILURES, failures=3, unstarted=10)
+    assert told == Judgement(Verdict.FAILED, ExitCode.FAILED, ["3 failures", "stopped early for it"])
 
 
 def test_where_several_apply_the_heaviest_wins() -> None:

@@ -99,3 +99,7 @@ def test_a_ramp_over_a_day_keeps_its_microseconds() -> None:
     day_us = 86_400_000_000
     profile = Profile([Stage(day_us, 7)])
     assert list(profile.windows(3)) == [(3 * day_us // 7, day_us)]
+
+
+def test_windows_that_touch_are_one() -> None:
+    assert list(Profile([Stage(0, 5), Stage(10, 0), Stage(0, 5), Stage(10, 5)]).windows(0)) == [(0, 20)]

@@ -54,7 +54,7 @@ def test_each_value_of_users_runs_each_value_of_hits_in_turn() -> None:
 
 
 def test_the_cycle_of_the_talk_is_1200_iterations() -> None:
-    assert plan_for(users=parse_cycle("10:20:30", "--users"), hits=parse_cycle("20", "--hits")).due == 1_200
+    assert plan_for(users=parse_cycle("10:20:30"), hits=parse_cycle("20")).due == 1_200
 
 
 @given(counts, counts)
@@ -144,19 +144,26 @@ def test_all_problems_are_told_at_once_each_with_a_hint() -> None:
 
 @pytest.mark.parametrize(("text", "values"), [("7", (7,)), ("10:20:30", (10, 20, 30)), ("10000000", (10_000_000,))])
 def test_a_cycle_is_numbers_between_colons(text: str, values: tuple[int, ...]) -> None:
-    assert parse_cycle(text, "--users") == values
+    assert parse_cycle(text) == values
 
 
 @given(counts)
 def test_a_cycle_is_read_as_it_is_written(values: tuple[int, ...]) -> None:
-    assert parse_cycle(":".join(map(str, values)), "--users") == values
+    assert parse_cycle(":".join(map(str, values))) == values
 
 
 @pytest.mark.parametrize("text", ["", "abc", "0", "-1", "1:", ":1", "1:0", "1.5", " 1", "1_000", "10000001", "²", "٣"])
-def test_a_cycle_of_anything_else_is_refused_by_name(text: str) -> None:
-    with pytest.raises(UsageError, match=r"--users .* is not a whole number from 1 to 10,000,000") as caught:
-        parse_cycle(text, "--users")
-    assert caught.value.hint == "like --users 200 or 10:20:30"
+def test_a_cycle_of_anything_else_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match=r"is not a whole number from 1 to 10,000,000") as caught:
+        parse_cycle(text)
+    assert repr(text) in caught.value.message
+    assert caught.value.hint == "like 200, or 10:20:30 for three rounds"
+
+
+def test_problems_use_the_names_that_the_user_wrote() -> None:
+    asked = LoadOptions(hits=(1,), duration_us=5)
+    [problem] = find_problems(asked, "LOADS_{}".format)
+    assert problem.message == "LOADS_hits and LOADS_duration exclude each other"
 
 
 def test_stages_are_durations_with_users() -> None:
@@ -194,3 +201,7 @@ def test_stages_of_anything_else_are_refused(text: str) -> None:
 )
 def test_a_phase_tells_what_it_will_do(phase: Phase, words: str) -> None:
     assert phase.describe() == words
+
+
+def test_two_stages_of_different_levels_are_no_flat_load() -> None:
+    assert "ramp to 9 over 1m" in Phase(9, stages=(Stage(0, 5), Stage(60 * US_PER_S, 9))).describe()

@@ -9,11 +9,7 @@ from loads.errors import ProtocolError
 from loads.metrics.counters import Counts
 from loads.plan.profile import Stage
 from loads.plan.spec import Phase, Plan
-from loads.pool.state import (
-    CUT_OFF_US,
-    DEATHS_WITHIN_US,
-    MAX_DEATHS,
-    MUTE_US,
+from loads.pool.events import (
     AllGone,
     AllLoaded,
     AllReady,
@@ -28,13 +24,13 @@ from loads.pool.state import (
     Measured,
     MemberState,
     PhaseOver,
-    PoolState,
     Refused,
     Said,
     Spawn,
     Tell,
     Tick,
 )
+from loads.pool.state import CUT_OFF_US, DEATHS_WITHIN_US, MAX_DEATHS, MUTE_US, PoolState
 from loads.units import US_PER_S
 from loads.wire.messages import (
     PROTOCOL,
@@ -365,8 +361,26 @@ def test_a_worker_that_dies_all_the_time_is_given_up() -> None:
         effects = state.handle(died(0, started=1), AT_US + death)
         assert effects[-1] == Spawn(0), death
         said(state, 0, HELLO, LOADED, READY)
-    effects = state.handle(died(0, started=1), AT_US + MAX_DEATHS)
-    assert effects[1:] == [PhaseOver(0, MAX_DEATHS), AllGone()]
+    lost, *rest = state.handle(died(0, started=1), AT_US + MAX_DEATHS)
+    assert isinstance(lost, Lost)
+    assert (lost.replaced, lost.given_up) == (False, True)
+    assert rest == [PhaseOver(0, MAX_DEATHS), AllGone()]
+
+
+@pytest.mark.parametrize("phase", [TIMED, COUNTED])
+def test_one_death_is_not_given_up(phase: Phase) -> None:
+    """It is replaced, or its hits are over with it."""
+    lost = running_pool(phase).handle(died(0, started=1), AT_US)[0]
+    assert isinstance(lost, Lost)
+    assert not lost.given_up
+
+
+def test_a_death_after_a_stop_is_not_given_up() -> None:
+    state = running_pool(TIMED)
+    state.handle(Halt(now=False), AT_US)
+    lost = state.handle(died(0, started=1), AT_US)[0]
+    assert isinstance(lost, Lost)
+    assert not lost.given_up
 
 
 def test_deaths_that_are_far_apart_are_forgiven() -> None:
@@ -390,6 +404,15 @@ def test_a_loss_is_what_the_counters_hold_beyond_what_was_delivered() -> None:
     assert (lost.loss.iterations, lost.loss.sent, lost.loss.unsent) == (3, 3, 1)
     assert (lost.loss.from_us, lost.loss.to_us) == (2 * US_PER_S, 2_500_000)
     assert (lost.loss.worker, lost.loss.incarnation, lost.loss.reason) == (0, 0xBEEF, "was killed by SIGKILL")
+
+
+def test_a_replacement_can_not_have_lost_what_was_before_it() -> None:
+    state = running_pool(TIMED)
+    state.handle(died(0, started=1), AT_US + 2 * US_PER_S)
+    said(state, 0, HELLO, LOADED, READY)
+    lost = state.handle(died(0, started=1), AT_US + 3 * US_PER_S)[0]
+    assert isinstance(lost, Lost)
+    assert (lost.loss.from_us, lost.loss.to_us) == (2 * US_PER_S, 3 * US_PER_S)
 
 
 def test_a_death_in_mid_run_is_told_even_if_nothing_is_missing() -> None:
@@ -445,13 +468,29 @@ def test_a_second_stop_never_gives_more_time() -> None:
 def test_a_worker_that_does_not_end_its_phase_in_time_is_killed() -> None:
     state = running_pool(TIMED)
     over_us = AT_US + TEN_S + GRACE_US + MUTE_US
+    said(state, 0, Delta(seq=1, t_us=0, users=1, summary=iterations_of(0)), now_us=over_us - 2)
     assert state.handle(Tick(), over_us - 1) == [Tell(0, Alive())]
     assert state.handle(Tick(), over_us) == [Kill(0)]
 
 
 def test_iterations_may_take_as_long_as_they_like_when_hits_decide() -> None:
     state = running_pool(COUNTED)
-    assert state.handle(Tick(), AT_US + 1_000 * GRACE_US) == [Tell(0, Alive())]
+    late_us = AT_US + 1_000 * GRACE_US
+    said(state, 0, Delta(seq=1, t_us=0, users=1, summary=iterations_of(0)), now_us=late_us - 1)
+    assert state.handle(Tick(), late_us) == [Tell(0, Alive())]
+
+
+def test_a_worker_that_sends_no_deltas_for_the_graceful_stop_and_more_is_killed_and_replaced() -> None:
+    state = running_pool(TIMED)
+    for second in range(GRACE_US // US_PER_S + 6):
+        assert state.handle(Tick(), AT_US + second * US_PER_S) == [Tell(0, Alive())]
+    assert state.handle(Tick(), AT_US + GRACE_US + MUTE_US + 1) == [Kill(0)]
+
+
+def test_a_parent_that_was_frozen_does_not_take_its_workers_for_mute() -> None:
+    state = running_pool(TIMED)
+    assert state.handle(Tick(), AT_US) == [Tell(0, Alive())]
+    assert state.handle(Tick(), AT_US + TEN_S - 1) == [Tell(0, Alive())]
 
 
 def test_a_worker_that_does_not_finish_is_killed() -> None:
@@ -495,3 +534,34 @@ def test_a_phase_with_nobody_left_is_over_at_once() -> None:
     state.handle(Halt(now=False), AT_US)
     state.handle(died(0), AT_US + 5)
     assert state.handle(go_of(1), AT_US + 6) == [PhaseOver(1, 5)]
+
+
+def test_a_replacement_that_can_not_load_the_tests_does_not_refuse_the_run() -> None:
+    state = running_pool(TIMED, workers=2)
+    state.handle(died(0, started=1), AT_US)
+    effects = said(state, 0, HELLO, FAILED)
+    assert not [effect for effect in effects if isinstance(effect, Refused)]
+
+
+def test_a_replacement_that_is_ready_after_a_hard_stop_keeps_its_deadline() -> None:
+    state = running_pool(TIMED)
+    state.handle(died(0, started=1), AT_US)
+    said(state, 0, HELLO, LOADED)
+    state.handle(Halt(now=True), AT_US)
+    said(state, 0, READY)
+    assert state.handle(Tick(), AT_US + CUT_OFF_US) == [Kill(0)]
+
+
+def test_a_worker_that_survived_its_kill_is_killed_when_it_speaks() -> None:
+    state = PoolState(1, LOAD)
+    assert state.handle(End(), AT_US) == [Kill(0)]
+    assert state.handle(Said(0, HELLO), AT_US) == [Kill(0)]
+
+
+def test_begin_does_not_wake_the_dead() -> None:
+    state = PoolState(2, LOAD)
+    for worker in range(2):
+        said(state, worker, HELLO, LOADED)
+    state.handle(died(0), AT_US)
+    state.handle(begin_of(TIMED), AT_US)
+    assert repr(state) == "<Pool phase=- 0:gone 1:fitting>"

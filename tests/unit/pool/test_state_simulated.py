@@ -16,7 +16,7 @@ from loads.metrics.result import Result
 from loads.metrics.summary import SeriesKey, Summary
 from loads.plan.profile import Stage
 from loads.plan.spec import Phase, Plan
-from loads.pool.state import (
+from loads.pool.events import (
     AllGone,
     AllLoaded,
     AllReady,
@@ -31,13 +31,13 @@ from loads.pool.state import (
     Lost,
     Measured,
     PhaseOver,
-    PoolState,
     Refused,
     Said,
     Spawn,
     Tell,
     Tick,
 )
+from loads.pool.state import PoolState
 from loads.units import US_PER_S
 from loads.wire.messages import (
     PROTOCOL,

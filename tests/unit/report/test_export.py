@@ -22,7 +22,7 @@ from loads.metrics.summary import (
 from loads.metrics.verdict import Stop
 from loads.report.export import SCHEMA, to_json
 from loads.units import US_PER_S
-from tests.build import info_of, iterations_of, loss_of, result_of, series_of, summaries
+from tests.build import health_of, histogram_of, info_of, iterations_of, loss_of, result_of, series_of, summaries
 
 TOTALS = {
     "iterations",
@@ -196,3 +196,34 @@ def test_a_rate_of_a_run_that_took_no_time_is_zero() -> None:
     result = Result(info=info_of(), duration_us=0)
     result.add(0, iterations_of(1, sent=1))
     assert document(result)["totals"]["rps"] == 0.0
+
+
+def test_the_health_of_each_worker_is_told() -> None:
+    result = result_of()
+    health = health_of(
+        cpu_us=500_000, waited_us=250_000, lag=histogram_of([200, 250]), files=20, files_limit=1_024, users=7
+    )
+    health.paused(12_000)
+    result.add(0, Summary(), 1, health)
+    result.add(0, Summary(), 0, health_of(wall_us=0))
+    told = document(result)
+    assert told["health"][1] == {
+        "worker": 1,
+        "watched_s": 1.0,
+        "users": 7,
+        "cpu_share": {"mean": 0.5, "max": 0.5},
+        "lag": {"p50_ms": 0.2, "p99_ms": 0.25, "max_ms": 0.25},
+        "gc": {"pauses": 1, "total_ms": 12.0, "max_ms": 12.0},
+        "open_files": {"max": 20, "limit": 1_024},
+        "ports": {"max": None, "range": None},
+        "waited_share": 0.25,
+    }
+    assert told["health"][0]["cpu_share"] == {"mean": None, "max": None}
+    assert told["health"][0]["lag"] == {"p50_ms": None, "p99_ms": None, "max_ms": None}
+    assert [(point["cpu_share"], point["lag_ms"]) for point in told["timeline"]] == [(0.5, 0.25)]
+
+
+def test_the_timeline_says_nothing_of_a_health_that_nobody_told() -> None:
+    told = document(result_of(iterations_of(1)))
+    assert told["health"] == []
+    assert [(point["cpu_share"], point["lag_ms"]) for point in told["timeline"]] == [(None, None)]

@@ -9,7 +9,7 @@ from loads.metrics.result import Result
 from loads.metrics.summary import SeriesKey, Summary, Totals
 from loads.report.live import LiveScreen, PlainScreen, QuietScreen, summary_line
 from loads.units import US_PER_S
-from tests.build import info_of, result_of, series_of
+from tests.build import health_of, info_of, result_of, series_of
 
 
 def busy() -> Result:
@@ -23,9 +23,7 @@ def busy() -> Result:
 
 
 def terminal(width: int = 80) -> Console:
-    return Console(
-        file=StringIO(), width=width, height=24, force_terminal=True, color_system=None, legacy_windows=False
-    )
+    return Console(file=StringIO(), width=width, height=24, force_terminal=True, color_system=None)
 
 
 def shown(console: Console) -> str:
@@ -120,3 +118,15 @@ def test_there_is_nothing_to_draw_before_the_plan() -> None:
     screen.progress(Result(info=info_of()), 0)
     screen.close()
     assert shown(console) == ""
+
+
+def test_a_log_says_when_the_generator_itself_is_in_trouble() -> None:
+    result = result_of()
+    for second in range(5):
+        result.add(second * US_PER_S, Summary(), 1, health_of(cpu_us=990_000))
+    lines: list[str] = []
+    screen = PlainScreen(lines.append)
+    screen.progress(result, 5 * US_PER_S)
+    screen.progress(result, 60 * US_PER_S)
+    assert len(lines) == 3
+    assert lines[1].startswith("Warning: worker 1 was at 99 % CPU for 5 s: latencies above are inflated")

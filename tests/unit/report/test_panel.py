@@ -20,7 +20,7 @@ from loads.metrics.summary import (
 from loads.metrics.verdict import Stop
 from loads.report.panel import draw, spark
 from loads.units import US_PER_S
-from tests.build import info_of, series_of
+from tests.build import health_of, info_of, series_of
 
 WIDTHS = [60, 80, 200]
 
@@ -28,9 +28,7 @@ WIDTHS = [60, 80, 200]
 def drawn(result: Result, width: int = 80, height: int = 24, elapsed_us: int = 30 * US_PER_S) -> list[str]:
     """The lines as a terminal shows them."""
     file = StringIO()
-    console = Console(
-        file=file, width=width, height=height, color_system=None, force_terminal=True, legacy_windows=False
-    )
+    console = Console(file=file, width=width, height=height, color_system=None, force_terminal=True)
     console.print(draw(result, elapsed_us, width, height))
     return file.getvalue().splitlines()
 
@@ -66,15 +64,15 @@ def crowded(series: int = 100, errors: int = 5, factor: int = 1) -> Summary:
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("factor", [1, 10**6])
-@pytest.mark.parametrize("height", [4, 10, 24, 100])
+@pytest.mark.parametrize("height", [4, 24, 100])
 def test_no_line_is_wider_than_the_terminal(width: int, height: int, factor: int) -> None:
     lines = drawn(run_of(crowded(factor=factor)), width, height)
     assert max(cell_len(line.rstrip()) for line in lines) <= width
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("height", [4, 7, 8, 10, 11, 12, 15, 24, 50, 200])
-@pytest.mark.parametrize("errors", [0, 1, 5])
+@pytest.mark.parametrize("height", [4, 8, 11, 24, 50])
+@pytest.mark.parametrize("errors", [0, 5])
 @pytest.mark.parametrize("series", [0, 1, 100])
 def test_there_is_always_a_line_left_below(width: int, height: int, errors: int, series: int) -> None:
     assert len(drawn(run_of(crowded(series, errors)), width, height)) <= height - 1
@@ -186,3 +184,41 @@ def test_a_series_that_was_never_sent_has_no_times() -> None:
 )
 def test_a_spark_is_scaled_to_its_own_maximum(values: list[float], width: int, shown: str) -> None:
     assert spark(values, width) == shown
+
+
+def test_any_name_of_a_series_can_be_drawn() -> None:
+    key = SeriesKey("t", "GET", "http://[tenant].example.org/", True)
+    assert any("tenant" in line for line in drawn(run_of(Summary(series={key: series_of([1])}))))
+
+
+def troubled(workers: int = 2) -> Result:
+    result = run_of(crowded(3, 1))
+    for second in range(25, 30):
+        for worker in range(workers):
+            result.add(second * US_PER_S, Summary(), worker, health_of(cpu_us=990_000))
+    return result
+
+
+@pytest.mark.parametrize("height", [5, 9, 24])
+def test_a_generator_in_trouble_is_told_in_one_line(height: int) -> None:
+    lines = drawn(troubled(1), 100, height)
+    assert next(line for line in lines if "worker" in line).startswith("Warning: worker 0 was at 99 % CPU for 5 s")
+    assert len(lines) <= height - 1
+    assert max(cell_len(line.rstrip()) for line in lines) <= 100
+
+
+def test_of_several_troubles_the_first_is_told() -> None:
+    (line,) = [line for line in drawn(troubled(2)) if "worker" in line]
+    assert line.startswith("Warning (1 of 2): worker 0 was at 99 % CPU")
+
+
+def test_a_trouble_that_is_over_is_no_longer_told() -> None:
+    assert not any("worker" in line for line in drawn(troubled(1), elapsed_us=50 * US_PER_S))
+
+
+def test_the_warning_is_yellow() -> None:
+    assert any(
+        segment.style and segment.style.color and segment.style.color.name == "yellow"
+        for segment in Console(width=100).render(draw(troubled(1), 30 * US_PER_S, 100, 24))
+        if segment.text.startswith("Warning")
+    )

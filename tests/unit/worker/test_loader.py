@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from loads.worker.loader import LoadFailure, Scenario, hook_names, load_targets
+from loads.worker.finder import LoadFailure
+from loads.worker.loader import Scenario, hook_names, load_targets
 
 SITE = """
 import unittest
@@ -45,7 +46,7 @@ def write(path: str, text: str = SITE) -> Path:
 
 
 def load(*targets: str) -> list[Scenario]:
-    return load_targets(targets, [str(Path.cwd())])
+    return load_targets(targets, [str(Path.cwd())]).scenarios
 
 
 def names(*targets: str) -> list[str]:

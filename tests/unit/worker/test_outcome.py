@@ -209,3 +209,23 @@ def test_faults_are_timed_from_the_start_of_the_run(bench: Bench) -> None:
     bench.faults.error(ValueError(), "t")
     (group,) = bench.recorder.take().errors.values()
     assert group.first_us > 0
+
+
+class Wordless(Exception):
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+def test_an_exception_that_can_not_be_printed_is_still_told() -> None:
+    def fail(self: object) -> None:
+        raise Wordless
+
+    recorder = new_recorder()
+    outcome = Outcome(VirtualUser(recorder=recorder, scenario="t"), recorder, Faults(recorder))
+    type("Case", (TestCase,), {"test_it": fail})("test_it").run(as_result(outcome))
+    (group,) = recorder.take().errors.values()
+    assert group.count == 1
+
+
+def test_it_has_all_that_unittest_calls() -> None:
+    assert callable(getattr(Outcome, "addDuration", None))

@@ -87,10 +87,8 @@ def test_a_cause_inside_a_library_is_told_in_a_line() -> None:
     deep: Exception = json.JSONDecodeError("deep", "{", 0)
     top = RuntimeError("top")
     top.__cause__ = deep
-    assert (
-        format_traceback(top)
-        == "RuntimeError: top\ncaused by: json.decoder.JSONDecodeError: deep: line 1 column 1 (char 0)"
-    )
+    line = "json.decoder.JSONDecodeError: deep: line 1 column 1 (char 0)"
+    assert format_traceback(top) == f"RuntimeError: top\ncaused by: {line}"
 
 
 def test_causes_that_go_in_a_circle_come_to_an_end() -> None:

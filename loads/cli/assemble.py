@@ -1,0 +1,130 @@
+"""From settings to a run: what can only be known on this machine, as whether a file is there, is checked here.
+
+All problems are told at once, those of the settings first.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from loads.cli.layers import name_nearby
+from loads.errors import UsageError
+from loads.plan.config import Config
+from loads.plan.settings import DEFAULT_LOG_LEVEL
+from loads.plan.spec import DEFAULT_GRACEFUL_STOP_US, LoadOptions, find_problems
+from loads.runner.spec import RunSpec, new_seed
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A run as it was asked for. An output of None is the standard output."""
+
+    spec: RunSpec
+    outputs: list[Path | None]
+    quiet: bool
+
+
+def assemble(config: Config) -> Wanted:
+    """The run that `config` asks for.
+
+    Raises:
+        UsageError: with every problem that can be known before the tests are loaded.
+    """
+    load = _load_options(config)
+    problems = [*config.problems, *find_problems(load, config.origin)]
+    included = _importable(config, problems)
+    outputs = _outputs(config, problems)
+    log_file = _log_file(config, problems)
+    if not config["targets"] and not problems:
+        problems.append(
+            UsageError(
+                "there is no target",
+                "say which tests to run, like loads-runner shop.TestShop.test_home, or set targets in a configuration",
+            )
+        )
+    if problems:
+        raise UsageError.of(problems)
+    spec = RunSpec(
+        targets=config["targets"],
+        search_path=(str(Path.cwd()), *included),
+        load=load,
+        workers=config["workers"],
+        seed=new_seed() if config["seed"] is None else config["seed"],
+        server_url=config["server-url"],
+        fresh_session=bool(config["fresh-session"]),
+        select=config["select"],
+        think_time_us=config["think-time"],
+        stop_on_failure=config["stop-on-failure"],
+        log_level=config["log-level"] or (log_file and DEFAULT_LOG_LEVEL),
+        log_file=log_file,
+    )
+    return Wanted(spec, outputs, bool(config["quiet"]))
+
+
+def _load_options(config: Config) -> LoadOptions:
+    graceful_stop_us = config["graceful-stop"]
+    return LoadOptions(
+        users=config["users"],
+        hits=config["hits"],
+        duration_us=config["duration"],
+        ramp_up_us=config["ramp-up"],
+        stages=config["stages"],
+        graceful_stop_us=DEFAULT_GRACEFUL_STOP_US if graceful_stop_us is None else graceful_stop_us,
+    )
+
+
+def _importable(config: Config, problems: list[UsageError]) -> list[str]:
+    """The directories from which the included files can be imported."""
+    directories = []
+    for pattern in config["include-file"] or ():
+        paths = [Path(match) for match in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207 - an absolute pattern, too
+        if not paths:
+            origin = config.origin("include-file")
+            problems.append(UsageError(f"{origin} {pattern}: there is nothing of that name", name_nearby(pattern)))
+        for path in paths:
+            inside = path.is_dir() and not (path / "__init__.py").exists()
+            directories.append(str((path if inside else path.parent).resolve()))
+    return list(dict.fromkeys(directories))
+
+
+def _outputs(config: Config, problems: list[UsageError]) -> list[Path | None]:
+    """The files of each ``json=FILE``; checked now, so that no result is lost later."""
+    origin, outputs = config.origin("output"), list[Path | None]()
+    for text in config["output"] or ():
+        kind, equals, name = text.partition("=")
+        if kind != "json" or not equals or not name:
+            problems.append(
+                UsageError(
+                    f"{origin} {text!r} is not json=FILE", "like json=result.json, or json=- for the standard output"
+                )
+            )
+            continue
+        path = None if name == "-" else Path(name)
+        if path is not None and not _writable(path):
+            problems.append(_not_writable(f"{origin} {text}", path))
+        outputs.append(path)
+    return outputs
+
+
+def _log_file(config: Config, problems: list[UsageError]) -> str | None:
+    """Absolute, for a test may change its working directory."""
+    name = config["log-file"]
+    if name is None:
+        return None
+    path = Path(name)
+    if not _writable(path):
+        problems.append(_not_writable(f"{config.origin('log-file')} {name}", path))
+    return str(path.absolute())
+
+
+def _not_writable(named: str, path: Path) -> UsageError:
+    return UsageError(f"{named}: {path} can't be written", "give a file in a directory that is yours")
+
+
+def _writable(path: Path) -> bool:
+    """Whether `path` can be written; it is not touched."""
+    probed = path if path.exists() else path.parent
+    return not path.is_dir() and probed.exists() and os.access(probed, os.W_OK)

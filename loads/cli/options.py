@@ -1,0 +1,161 @@
+"""The options of loads-runner, as click shows, parses and completes them.
+
+Nothing is checked here: an option hands on what was typed, None where nothing was. What it means is decided in one
+place for command line, environment and files alike (`plan.settings`). `given_settings` is the way there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import click
+
+from loads.plan.config import Text
+from loads.plan.settings import LOG_LEVELS, SETTINGS
+
+_MOST_FILES = 500
+_MOST_DIRECTORIES = 1_000
+Command = Callable[..., Any]
+
+
+def given_settings(options: Mapping[str, Any]) -> dict[str, Text | bool]:
+    """What was typed, by setting; what was not typed is left out."""
+    typed = {name: options[name.replace("-", "_")] for name in SETTINGS}
+    return {name: said for name, said in typed.items() if said is not None and said != ()}
+
+
+def complete_target(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
+    """Python files whose path begins as `typed`.
+
+    Not directories: what is offered is followed by a space. The files in them have the same beginning. Bounded, for
+    it may be asked at the top of a large disk.
+    """
+    return sorted(islice(_python_files(typed), _MOST_FILES))
+
+
+def _python_files(typed: str) -> Iterator[str]:
+    head, slash, start = typed.rpartition("/")
+    root = head + slash or "."
+    for directory, names, files in islice(os.walk(root), _MOST_DIRECTORIES):
+        below = os.path.relpath(directory, root)
+        names[:] = [
+            name
+            for name in names
+            if not name.startswith((".", "__pycache__")) and (below != "." or name.startswith(start))
+        ]
+        for name in files:
+            path = f"{head}{slash}{Path(below, name).as_posix()}"
+            if name.endswith(".py") and path.startswith(typed):
+                yield path
+
+
+def _complete_level(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
+    return [level for level in LOG_LEVELS if level.startswith(typed.lower())]
+
+
+def _option(*names: str, **settings: Any) -> Callable[[Command], Command]:
+    return click.option(*names, default=None, **settings)
+
+
+_PATH = click.Path()
+"""Completed as a path. It checks nothing."""
+
+_OPTIONS: list[Callable[[Command], Command]] = [
+    click.argument("targets", nargs=-1, metavar="[TARGET]...", shell_complete=complete_target),
+    _option(
+        "-u",
+        "--users",
+        metavar="N[:N...]",
+        help="Virtual users in total, divided among the workers; 10:20:30 runs one round after the other.  "
+        "[default: 1]",
+    ),
+    _option(
+        "--hits",
+        "--iterations",
+        "hits",
+        metavar="N[:N...]",
+        help="Iterations of each user.  [default: 1 without --duration; each test once when no load is given]",
+    ),
+    _option("-d", "--duration", metavar="TIME", help="How long to run, like 90s or 1m30s."),
+    _option("--ramp-up", metavar="TIME", help="Start the users evenly over this time, a part of the duration."),
+    _option("--stages", metavar="TIME:N,...", help="Users over time: in each stage they go evenly to N; 0s:N jumps."),
+    _option(
+        "--graceful-stop",
+        metavar="TIME",
+        help="How long iterations in flight may go on after the end.  [default: 30s]",
+    ),
+    _option(
+        "--think-time",
+        metavar="TIME[-TIME]",
+        help="How long each user waits between two iterations; 1s-3s draws a time in between.",
+    ),
+    _option(
+        "-k", "--select", "select", metavar="EXPR", help="Only tests whose names match, like 'login and not slow'."
+    ),
+    _option("--stop-on-failure", metavar="N", help="Stop gracefully at N failures and errors."),
+    _option(
+        "--workers",
+        metavar="N",
+        help="Worker processes; 0 runs the tests inside this command, for a debugger.  [default: auto]",
+    ),
+    _option(
+        "--seed",
+        metavar="N",
+        help="Makes the choice among several tests repeatable.  [default: a new one, printed]",
+    ),
+    _option(
+        "--server-url",
+        metavar="URL",
+        help="The server for self.app and self.server_url, instead of the class's own.",
+    ),
+    _option(
+        "--fresh-session/--no-fresh-session",
+        help="A new session (cookies, connections) for each iteration, not for each user.",
+    ),
+    _option(
+        "--include-file",
+        multiple=True,
+        metavar="PATH",
+        type=_PATH,
+        help="A file, directory or pattern that the test needs; made importable. Repeatable.",
+    ),
+    _option(
+        "--log-level",
+        metavar="LEVEL",
+        shell_complete=_complete_level,
+        help="Keep the tests' log records from this level on: debug, info, warning or error.  "
+        "[default: info with --log-file]",
+    ),
+    _option(
+        "--log-file", metavar="FILE", type=_PATH, help="Where the tests' log records go, instead of the standard error."
+    ),
+    _option(
+        "--output",
+        multiple=True,
+        metavar="json=FILE",
+        help="Write the result; FILE may be - for the standard output. Repeatable.",
+    ),
+    _option("--quiet/--no-quiet", help="Show nothing but errors."),
+    _option(
+        "--config",
+        multiple=True,
+        metavar="FILE",
+        type=_PATH,
+        help="Settings from an .ini or .toml file.  [default: [tool.loads] in pyproject.toml, here or above]",
+    ),
+    click.option(
+        "--show-plan", is_flag=True, help="Show what would run, and where each setting comes from. Nothing is run."
+    ),
+    click.option("--list", "list_tests", is_flag=True, help="Show the selected tests. Nothing is run."),
+]
+
+
+def with_options(command: Command) -> Command:
+    """Add all of them to a click command, in their order."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command

@@ -1,0 +1,148 @@
+"""What to tell the user when the load generator's own troubles are in the figures.
+
+Holds the sums of each worker's `Health` against the rules and says in words what to do. Nothing here judges the run:
+that a symptom makes a run invalid would be the verdict's business. docs/metrics.rst lists every number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from typing import Final, NamedTuple
+
+from loads.metrics.health import Health
+from loads.units import US_PER_S, plural
+
+LASTS_US: Final = 3 * US_PER_S
+LASTS_PART: Final = 0.01
+"""Busy, starved and late spans count once they add up to this long and to this part of the time watched."""
+LATE_ONCE_US: Final = US_PER_S
+"""An event loop once as late as this is enough."""
+PAUSE_US: Final = 100_000
+"""One garbage collection of this length is enough."""
+FULL_PART: Final = 0.8
+"""Part of the open files, or of the ports, from which on the end is near."""
+MAX_TOLD: Final = 3
+"""Workers named for each rule; the others are counted."""
+
+
+class Rule(Enum):
+    """What can be wrong with a load generator; in the order in which it is told."""
+
+    BUSY = "busy"
+    STARVED = "starved"
+    LATE = "late"
+    PAUSED = "paused"
+    FILES = "files"
+    PORTS = "ports"
+
+
+class Symptom(NamedTuple):
+    """One rule that one worker broke: how badly (to compare within the rule), and the whole warning."""
+
+    rule: Rule
+    worker: int
+    size: float
+    text: str
+
+
+def find_symptoms(healths: Mapping[int, Health]) -> list[Symptom]:
+    """The rules that workers broke, by their numbers; by rule, and in each the worst first."""
+    found = [symptom for worker, health in healths.items() for symptom in _check(worker, health)]
+    order = list(Rule)
+    return sorted(found, key=lambda symptom: (order.index(symptom.rule), -symptom.size, symptom.worker))
+
+
+def warnings_of(symptoms: list[Symptom]) -> list[str]:
+    """`symptoms`, as they come from `find_symptoms`, in words: at most `MAX_TOLD` of each rule, and one of the ports.
+
+    Ports belong to the machine: all its workers see the same.
+    """
+    lines = []
+    for rule in Rule:
+        broken = [symptom for symptom in symptoms if symptom.rule is rule]
+        told = broken[: 1 if rule is Rule.PORTS else MAX_TOLD]
+        lines += [symptom.text for symptom in told]
+        if len(broken) > len(told) and rule is not Rule.PORTS:
+            lines.append(f"the same holds for {plural(len(broken) - len(told), 'more worker')}")
+    return lines
+
+
+def _check(worker: int, health: Health) -> Iterator[Symptom]:
+    wall_us, lag = health.wall_us, health.lag
+    if _lasted(health.busy.wall_us, wall_us):
+        yield Symptom(Rule.BUSY, worker, health.busy.wall_us, _tell_busy(worker, health))
+    if _lasted(health.starved.wall_us, wall_us):
+        yield Symptom(Rule.STARVED, worker, health.starved.part_us, _tell_starved(worker, health))
+    if _lasted(health.late_us, wall_us) or lag.max_us >= LATE_ONCE_US:
+        yield Symptom(Rule.LATE, worker, lag.max_us, _tell_late(worker, health))
+    if health.longest_pause_us >= PAUSE_US:
+        yield Symptom(Rule.PAUSED, worker, health.longest_pause_us, _tell_paused(worker, health))
+    if health.files is not None and health.files_limit and health.files >= FULL_PART * health.files_limit:
+        yield Symptom(Rule.FILES, worker, health.files / health.files_limit, _tell_files(worker, health))
+    if health.ports is not None and health.ports_range and health.ports >= FULL_PART * health.ports_range:
+        yield Symptom(Rule.PORTS, worker, health.ports / health.ports_range, _tell_ports(worker, health))
+
+
+def _lasted(trouble_us: int, wall_us: int) -> bool:
+    return trouble_us >= LASTS_US and trouble_us >= LASTS_PART * wall_us
+
+
+def _tell_busy(worker: int, health: Health) -> str:
+    return (
+        f"worker {worker} was at {_percent(health.busy.share)} CPU for {_seconds(health.busy.wall_us)}: "
+        "latencies above are inflated; use more workers, if need be on more machines"
+    )
+
+
+def _tell_starved(worker: int, health: Health) -> str:
+    who = f"worker {worker} waited" if health.waited_us is not None else f"programs beside worker {worker} waited"
+    return (
+        f"{who} {_percent(health.starved.share)} of the time, {_seconds(health.starved.wall_us)} long, for a processor "
+        "that other programs used: latencies above are inflated; end them, run fewer workers than processors, or move "
+        "the tested service to another machine"
+    )
+
+
+def _tell_late(worker: int, health: Health) -> str:
+    lag = health.lag
+    return (
+        f"worker {worker}'s event loop was late by up to {_milliseconds(lag.max_us)} "
+        f"(p99 {_milliseconds(lag.percentile_us(0.99) or 0)}): latencies above may be that much too long; "
+        "look for code of the test that computes or blocks, or use more workers"
+    )
+
+
+def _tell_paused(worker: int, health: Health) -> str:
+    return (
+        f"worker {worker} stood still for up to {_milliseconds(health.longest_pause_us)} to collect garbage "
+        f"({plural(health.pauses, 'pause')}, {_milliseconds(health.paused_us)} in all): latencies above are inflated; "
+        "keep fewer objects in the test, or call gc.freeze() once they are made"
+    )
+
+
+def _tell_files(worker: int, health: Health) -> str:
+    return (
+        f"worker {worker} had {health.files:,} files and connections open of the {health.files_limit:,} allowed: "
+        "beyond, requests fail with 'Too many open files'; raise the limit (ulimit -n) or use more workers"
+    )
+
+
+def _tell_ports(worker: int, health: Health) -> str:
+    return (
+        f"the machine of worker {worker} used {health.ports:,} of its {health.ports_range:,} local ports for "
+        "connections to one address: beyond, connections fail; keep connections open (keep-alive), use more source "
+        "addresses, or widen net.ipv4.ip_local_port_range"
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def _seconds(duration_us: int) -> str:
+    return f"{duration_us / US_PER_S:,.0f} s"
+
+
+def _milliseconds(duration_us: float) -> str:
+    return f"{duration_us / 1_000:,.0f} ms"

@@ -1,0 +1,140 @@
+"""What a file of settings holds: an .ini as the classic tool has it, a .toml, a table in pyproject.toml.
+
+Text in, a layer of settings out; the caller says what the file is called. A file that can't be read as what it is
+raises; one that can gives its layer, with the problems of each setting in it.
+"""
+
+from __future__ import annotations
+
+import configparser
+import difflib
+import re
+import tomllib
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from loads.errors import UsageError
+from loads.plan.config import Layer, Text, Value, nearest, only_an_option, setting_of, split
+from loads.plan.settings import ALIASES, COMMAND_LINE_ONLY, SETTINGS, Kind
+
+_TOML_PLACE = re.compile(r" \(at (?:(line \d+), column \d+|end of document)\)$")
+"""How tomllib ends its messages."""
+
+
+def read_ini(text: str, file: str) -> Layer:
+    """The section [loads] of an .ini file; other sections are other programs'.
+
+    Raises:
+        UsageError: the file can't be read as such, or has no such section.
+    """
+    # No default section: what [DEFAULT] holds for other sections is no setting of ours.
+    parser = configparser.RawConfigParser(inline_comment_prefixes=("#", ";"), default_section="")
+    try:
+        parser.read_string(text)
+    except configparser.Error as error:
+        raise UsageError.of(list(_ini_problems(error, file))) from None
+    if not parser.has_section("loads"):
+        close = difflib.get_close_matches("loads", parser.sections(), n=1)
+        raise UsageError(f"{file} has no section [loads]", f"is it [{close[0]}]?" if close else "begin it with [loads]")
+    return _read_table(parser.items("loads"), f"{file} [loads]", split)
+
+
+def read_toml(text: str, file: str) -> Layer:
+    """A .toml file: its table [loads], or all of it where it has none.
+
+    Raises:
+        UsageError: the file is no TOML.
+    """
+    document = _parse_toml(text, file)
+    table = document.get("loads")
+    if not isinstance(table, dict):
+        return _read_table(document.items(), file, _from_toml)
+    layer = _read_table(table.items(), f"{file} [loads]", _from_toml)
+    for key, raw in document.items():
+        if not isinstance(raw, dict):
+            layer.problems.append(UsageError(f"{file}: {key} stands outside of [loads]", "move it below [loads]"))
+    return layer
+
+
+def read_pyproject(text: str, file: str) -> Layer | None:
+    """The table [tool.loads] of a pyproject.toml; None: it has none.
+
+    Raises:
+        UsageError: the file is no TOML, or tool.loads no table.
+    """
+    tool = _parse_toml(text, file).get("tool")
+    if not isinstance(tool, dict) or "loads" not in tool:
+        return None
+    if not isinstance(tool["loads"], dict):
+        raise UsageError(f"{file}: tool.loads is {_called(tool['loads'])}", "write a table, [tool.loads]")
+    return _read_table(tool["loads"].items(), f"{file} [tool.loads]", _from_toml)
+
+
+def _read_table(pairs: Iterable[tuple[str, Any]], where: str, convert: Callable[[Any, Kind], Text]) -> Layer:
+    layer = Layer()
+    for key, raw in pairs:
+        name = key.replace("_", "-")
+        if name in COMMAND_LINE_ONLY:
+            layer.problems.append(only_an_option(f"{where} {key}", name))
+            continue
+        if name not in SETTINGS and name not in ALIASES:
+            hint = nearest(name, (*SETTINGS, *ALIASES), "settings")
+            layer.problems.append(UsageError(f"{where}: unknown setting {key}", hint))
+            continue
+        setting = setting_of(name)
+        try:
+            layer.say(setting, convert(raw, setting.kind), f"{where} {key}")
+        except TypeError as error:
+            layer.problems.append(UsageError(f"{where} {key} {error}", f"like {key} = {setting.example}"))
+            layer.values.setdefault(setting.name, Value(None, "", f"{where} {key}"))
+    return layer
+
+
+def _from_toml(raw: Any, kind: Kind) -> Text:
+    """A typed value as the text that means the same.
+
+    Raises:
+        TypeError: it makes no sense for this kind; says what it is.
+    """
+    if isinstance(raw, list) and kind.items:
+        for item in raw:
+            if type(item) not in kind.items:
+                raise TypeError(f"holds {_called(item)}")
+        items = tuple(map(str, raw))
+        return items if kind.joiner is None else kind.joiner.join(items)
+    if isinstance(raw, str):
+        return (raw,) if kind.many else raw
+    if type(raw) not in kind.scalars:
+        raise TypeError(f"is {_called(raw)}")
+    return str(raw).lower() if isinstance(raw, bool) else str(raw)
+
+
+def _called(raw: object) -> str:
+    names = {bool: "a boolean", int: "a whole number", float: "a number", str: "a string", list: "an array"}
+    return names.get(type(raw), "a table" if isinstance(raw, dict) else "a date or a time")
+
+
+def _parse_toml(text: str, file: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        what, where = str(error), ""
+        if at := _TOML_PLACE.search(what):
+            what, where = what[: at.start()], f", {at[1] or 'at its end'}"
+        raise UsageError(f"{file}{where}: {what}", "strings stand in quotes in a .toml file") from None
+
+
+def _ini_problems(error: configparser.Error, file: str) -> Iterable[UsageError]:
+    """What configparser says, as one problem for each line."""
+    match error:
+        case configparser.MissingSectionHeaderError():
+            yield UsageError(f"{file}, line {error.lineno}: no section has begun yet", "begin the file with [loads]")
+        case configparser.ParsingError():
+            for number, _ in error.errors:
+                yield UsageError(f"{file}, line {number}: this is no setting", "write name = value")
+        case configparser.DuplicateOptionError():
+            yield UsageError(f"{file}, line {error.lineno}: {error.option} is there twice", "leave one of them out")
+        case configparser.DuplicateSectionError():
+            yield UsageError(f"{file}, line {error.lineno}: [{error.section}] is there twice", "make one of both")
+        case _:
+            yield UsageError(f"{file}: {error}")

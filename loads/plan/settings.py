@@ -1,0 +1,191 @@
+"""What can be set, however it is said: on the command line, in the environment or in a file.
+
+One table, `SETTINGS`: the options, the variables, the keys of files, the order of --show-plan and the documentation
+follow it. Whatever says a setting is brought to one text first, so that each has one parser and means the same
+everywhere. Pure: whether a file is there or can be written is the command line's to find out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+from loads.errors import UsageError
+from loads.plan.select import parse_selection
+from loads.plan.spec import DEFAULT_GRACEFUL_STOP_US, parse_cycle, parse_stages
+from loads.units import format_duration, parse_duration_us
+
+MAX_WORKERS: Final = 256
+LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+DEFAULT_LOG_LEVEL: Final = "info"
+"""Of a log file; without either, logging is left as the tests set it up."""
+_TRUE = ("true", "1", "yes", "on")
+_FALSE = ("false", "0", "no", "off")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """In which shapes of a typed file, besides a string, a setting may come.
+
+    Attributes:
+        scalars: exact types; True is no number.
+        items: the same for what an array holds; empty: no array.
+        joiner: what makes one text of an array; None: each item is a text of its own.
+    """
+
+    scalars: tuple[type, ...] = ()
+    items: tuple[type, ...] = ()
+    joiner: str | None = None
+
+    @property
+    def many(self) -> bool:
+        """The setting is a list."""
+        return bool(self.items) and self.joiner is None
+
+
+CYCLE: Final = Kind(scalars=(int,), items=(int, str), joiner=":")
+STAGES: Final = Kind(items=(str,), joiner=",")
+TIME: Final = Kind(scalars=(int, float))
+NUMBER: Final = Kind(scalars=(int,))
+FLAG: Final = Kind(scalars=(bool, int))
+TEXT: Final = Kind()
+LIST: Final = Kind(items=(str,))
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One thing that can be set.
+
+    Attributes:
+        example: right-hand sides as a TOML file has them.
+        load: says how much load there is. Such settings come from one layer only.
+        default: for people; "-": nothing.
+        option: what the command line calls it.
+    """
+
+    name: str
+    kind: Kind
+    parse: Callable[[str], Any]
+    example: str
+    load: bool = False
+    default: str = "-"
+    option: str = ""
+
+    @property
+    def flag(self) -> str:
+        """``--users``."""
+        return self.option or f"--{self.name}"
+
+    @property
+    def variable(self) -> str:
+        """``LOADS_USERS``."""
+        return variable_of(self.name)
+
+
+def variable_of(name: str) -> str:
+    """The environment variable of the setting `name`."""
+    return "LOADS_" + name.upper().replace("-", "_")
+
+
+def parse_think_time(text: str) -> tuple[int, int]:
+    """``1s-3s``, or ``2s`` for always the same: the least and the most, in microseconds.
+
+    Raises:
+        UsageError: it is neither, or the other way round.
+    """
+    least, dash, most = text.partition("-")
+    try:
+        ends = parse_duration_us(least), parse_duration_us(most if dash else least)
+    except UsageError:
+        raise UsageError(f"{text!r} is not a time, or two of them", "like 2s or 1s-3s") from None
+    if ends[0] > ends[1]:
+        raise UsageError(f"{text!r} goes from more to less", f"like {most}-{least}")
+    return ends
+
+
+def _workers(text: str) -> int | None:
+    if text == "auto":
+        return None
+    if not (_is_number(text) and int(text) <= MAX_WORKERS):
+        raise UsageError(
+            f"{text!r} is not a number of workers", f"give auto, or a whole number from 0 to {MAX_WORKERS}"
+        )
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not (_is_number(text) and int(text) < 1 << 63):
+        raise UsageError(f"{text!r} is not a seed", "give a whole number, zero or more")
+    return int(text)
+
+
+def _failures(text: str) -> int:
+    if not (_is_number(text) and 0 < int(text) <= 10_000_000):
+        raise UsageError(f"{text!r} is not a number of failures", "give a whole number, one or more")
+    return int(text)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 20
+
+
+def _server_url(text: str) -> str:
+    if not text.startswith(("http://", "https://")) or not text.split("://", 1)[1]:
+        raise UsageError(f"{text!r} is not the URL of a server", "like http://127.0.0.1:8000")
+    return text
+
+
+def _flag(text: str) -> bool:
+    lower = text.lower()
+    if lower not in _TRUE + _FALSE:
+        raise UsageError(f"{text!r} is neither true nor false", "say true or false, yes or no, on or off, 1 or 0")
+    return lower in _TRUE
+
+
+def _selection(text: str) -> str:
+    parse_selection(text)
+    return text
+
+
+def _log_level(text: str) -> str:
+    if text.lower() not in LOG_LEVELS:
+        raise UsageError(f"{text!r} is not a level", f"the levels are {', '.join(LOG_LEVELS)}")
+    return text.lower()
+
+
+def _text(text: str) -> str:
+    if not text:
+        raise UsageError("there is nothing in it", "say something, or leave it out")
+    return text
+
+
+_TABLE = (
+    Setting("targets", LIST, _text, '["shop.py", "pages.TestPages"]', option="TARGET"),
+    Setting("users", CYCLE, parse_cycle, '200 or "10:20:30" or [10, 20, 30]', load=True),
+    Setting("hits", CYCLE, parse_cycle, '20 or "5:10" or [5, 10]', load=True),
+    Setting("duration", TIME, parse_duration_us, '"1m30s" or 90', load=True),
+    Setting("ramp-up", TIME, parse_duration_us, '"10s" or 10', load=True),
+    Setting("stages", STAGES, parse_stages, '"30s:50,1m:200" or ["30s:50", "1m:200"]', load=True),
+    Setting("graceful-stop", TIME, parse_duration_us, '"30s" or 30', default=format_duration(DEFAULT_GRACEFUL_STOP_US)),
+    Setting("think-time", TIME, parse_think_time, '"1s-3s" or 2'),
+    Setting("select", TEXT, _selection, '"login and not slow"', option="-k"),
+    Setting("stop-on-failure", NUMBER, _failures, "1"),
+    Setting("workers", NUMBER, _workers, '4 or "auto"', default="auto"),
+    Setting("seed", NUMBER, _seed, "42"),
+    Setting("server-url", TEXT, _server_url, '"http://127.0.0.1:8000"'),
+    Setting("fresh-session", FLAG, _flag, "true", default="false"),
+    Setting("include-file", LIST, _text, '["lib/*.py"]'),
+    Setting("log-level", TEXT, _log_level, '"info"'),
+    Setting("log-file", TEXT, _text, '"loads.log"'),
+    Setting("output", LIST, _text, '["json=result.json"]'),
+    Setting("quiet", FLAG, _flag, "true", default="false"),
+)
+SETTINGS: Final[Mapping[str, Setting]] = MappingProxyType({setting.name: setting for setting in _TABLE})
+
+ALIASES: Final[Mapping[str, str]] = MappingProxyType({"iterations": "hits"})
+"""Other names of settings."""
+
+COMMAND_LINE_ONLY: Final = ("config", "show-plan", "list", "help", "version")
+"""Options that say what to do now: a file that holds them would do it for ever."""

@@ -1,0 +1,165 @@
+"""What can happen to the workers of a run, and what can follow from it: the vocabulary of `PoolState`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from loads.metrics.counters import Counts
+from loads.metrics.result import Loss
+from loads.plan.spec import Plan
+from loads.wire.messages import Delta, Down, Loaded, LoadFailed, Up
+
+
+class MemberState(Enum):
+    """Where a worker is in its life."""
+
+    STARTING = "starting"
+    LOADING = "loading"
+    LOADED = "loaded"
+    FITTING = "fitting"
+    READY = "ready"
+    RUNNING = "running"
+    RESTING = "resting"
+    FINISHING = "finishing"
+    GONE = "gone"
+
+
+# Events.
+
+
+@dataclass(frozen=True)
+class Said:
+    """Worker `worker` said `message`."""
+
+    worker: int
+    message: Up
+
+
+@dataclass(frozen=True)
+class Died:
+    """Worker `worker` is gone, and all that it said was handled: why, and what its counters hold."""
+
+    worker: int
+    reason: str
+    counts: Counts
+
+
+@dataclass(frozen=True)
+class Begin:
+    """The owner agrees to what was loaded: get ready for `plan`."""
+
+    plan: Plan
+    seed: int
+    server_url: str | None
+    fresh_session: bool
+    think_time_us: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Go:
+    """Start phase `phase`."""
+
+    phase: int
+    run_at_us: int
+    phase_at_us: int
+
+
+@dataclass(frozen=True)
+class End:
+    """No phase will follow."""
+
+
+@dataclass(frozen=True)
+class Halt:
+    """The user wants it to stop; with `now`, without waiting for what is in flight."""
+
+    now: bool
+
+
+@dataclass(frozen=True)
+class Tick:
+    """Time has passed; to be sent each second."""
+
+
+Event = Said | Died | Begin | Go | End | Halt | Tick
+
+# Effects: on workers, and reports to the owner.
+
+
+@dataclass(frozen=True)
+class Spawn:
+    """Start a process for worker `worker`."""
+
+    worker: int
+
+
+@dataclass(frozen=True)
+class Tell:
+    """Send `message` to worker `worker`."""
+
+    worker: int
+    message: Down
+
+
+@dataclass(frozen=True)
+class Kill:
+    """SIGKILL worker `worker`."""
+
+    worker: int
+
+
+@dataclass(frozen=True)
+class AllLoaded:
+    """Every worker has the tests: say Begin."""
+
+    loaded: Loaded
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The tests can't be run."""
+
+    failure: LoadFailed
+
+
+@dataclass(frozen=True)
+class AllReady:
+    """The barrier: every worker waits for Go."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A delta to fold in; the owner's now."""
+
+    worker: int
+    delta: Delta
+
+
+@dataclass(frozen=True)
+class PhaseOver:
+    """No worker runs phase `phase` any more; its last iteration ended at `ended_us` of the run."""
+
+    phase: int
+    ended_us: int
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A worker died. `missing` is what it began beyond what it delivered.
+
+    `replaced`: another takes its slots. `given_up`: nobody does, though there was time left, for it always dies.
+    """
+
+    loss: Loss
+    missing: Counts
+    replaced: bool
+    given_up: bool
+
+
+@dataclass(frozen=True)
+class AllGone:
+    """No worker is left, and none will come."""
+
+
+Effect = Spawn | Tell | Kill | AllLoaded | Refused | AllReady | Measured | PhaseOver | Lost | AllGone

@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import loads
+from loads.cli import runner
+from loads.cli.runner import main
+from loads.plan.profile import Stage
+from loads.plan.spec import LoadOptions
+from loads.runner.spec import RunSpec
+from loads.units import US_PER_S
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory, and nothing said in the environment."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("LOADS_")]:
+        monkeypatch.delenv(name)
+    return tmp_path
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What would be run: the spec, the outputs and whether it is quiet."""
+    seen: list[Any] = []
+
+    def run(spec: RunSpec, outputs: list[Path | None], *, quiet: bool) -> int:
+        seen.extend([spec, outputs, quiet])
+        return 0
+
+    monkeypatch.setattr(runner, "_run", run)
+    return seen
+
+
+def call(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as caught:
+        main(list(arguments))
+    assert isinstance(caught.value.code, int)
+    return caught.value.code
+
+
+def parsed(asked: list[Any], *arguments: str) -> RunSpec:
+    assert call(*arguments) == 0
+    spec: RunSpec = asked[0]
+    return spec
+
+
+# What is understood.
+
+
+def test_a_target_alone_asks_for_no_load(asked: list[Any], here: Path) -> None:
+    spec = parsed(asked, "site.TestSite")
+    assert spec.targets == ("site.TestSite",)
+    assert spec.search_path == (str(here),)
+    assert spec.load == LoadOptions()
+    assert (spec.workers, spec.server_url, spec.fresh_session) == (None, None, False)
+    assert asked[1:] == [[], False]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "load"),
+    [
+        (["-u", "200"], LoadOptions(users=(200,))),
+        (["--users", "10:20:30", "--hits", "20"], LoadOptions(users=(10, 20, 30), hits=(20,))),
+        (["--iterations", "5:10"], LoadOptions(hits=(5, 10))),
+        (["-d", "1m30s"], LoadOptions(duration_us=90 * US_PER_S)),
+        (["-d", "60", "--ramp-up", "10s"], LoadOptions(duration_us=60 * US_PER_S, ramp_up_us=10 * US_PER_S)),
+        (
+            ["--stages", "30s:50,20s:0"],
+            LoadOptions(stages=(Stage(30 * US_PER_S, 50), Stage(20 * US_PER_S, 0))),
+        ),
+        (["--graceful-stop", "0s"], LoadOptions(graceful_stop_us=0)),
+        (["--graceful-stop", "2s"], LoadOptions(graceful_stop_us=2 * US_PER_S)),
+    ],
+)
+def test_the_load(asked: list[Any], arguments: list[str], load: LoadOptions) -> None:
+    assert parsed(asked, "t", *arguments).load == load
+
+
+def test_the_talks_own_command_line(asked: list[Any], here: Path) -> None:
+    (here / "loadstests.py").touch()
+    spec = parsed(
+        asked,
+        *("loadtests.TestWebSite.test_something", "--include-file", "loadstests.py"),
+        *("-u", "200", "--server-url", "http://2014.djangocon.eu"),
+    )
+    assert spec.targets == ("loadtests.TestWebSite.test_something",)
+    assert spec.load == LoadOptions(users=(200,))
+    assert spec.server_url == "http://2014.djangocon.eu"
+
+
+@pytest.mark.parametrize(("text", "workers"), [("auto", None), ("0", 0), ("4", 4), ("256", 256)])
+def test_workers(asked: list[Any], text: str, workers: int | None) -> None:
+    assert parsed(asked, "t", "--workers", text).workers == workers
+
+
+def test_everything_else(asked: list[Any], here: Path) -> None:
+    outputs = ("--output", "json=-", "--output", "json=r")
+    spec = parsed(asked, "t", "u", "--seed", "5", "--fresh-session", "--quiet", *outputs)
+    assert (spec.targets, spec.seed, spec.fresh_session) == (("t", "u"), 5, True)
+    assert asked[1:] == [[None, Path("r")], True]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field", "value"),
+    [
+        (["-k", "login and not slow"], "select", "login and not slow"),
+        (["--select", "login"], "select", "login"),
+        (["--think-time", "1s-3s"], "think_time_us", (US_PER_S, 3 * US_PER_S)),
+        (["--think-time", "2s"], "think_time_us", (2 * US_PER_S, 2 * US_PER_S)),
+        (["--stop-on-failure", "5"], "stop_on_failure", 5),
+        (["--log-level", "DEBUG"], "log_level", "debug"),
+        ([], "log_level", None),
+        ([], "log_file", None),
+    ],
+)
+def test_how_tests_are_chosen_paced_and_logged(
+    asked: list[Any], arguments: list[str], field: str, value: object
+) -> None:
+    assert getattr(parsed(asked, "t", *arguments), field) == value
+
+
+def test_a_log_file_is_absolute_and_has_a_level(asked: list[Any], here: Path) -> None:
+    """A test may change its directory, and a file that nothing is written to helps nobody."""
+    spec = parsed(asked, "t", "--log-file", "run.log")
+    assert (spec.log_level, spec.log_file) == ("info", str(here / "run.log"))
+    assert not (here / "run.log").exists()
+    asked.clear()
+    assert parsed(asked, "t", "--log-file", "run.log", "--log-level", "error").log_level == "error"
+
+
+def test_without_a_seed_there_is_a_new_one_each_time(asked: list[Any]) -> None:
+    seeds = []
+    for _ in range(5):
+        asked.clear()
+        seeds.append(parsed(asked, "t").seed)
+    assert len(set(seeds)) > 1
+
+
+def test_included_files_make_their_directories_importable(asked: list[Any], here: Path) -> None:
+    for name in ("lib/a.py", "lib/b.py", "plain/x.txt", "package/__init__.py"):
+        (here / name).parent.mkdir(exist_ok=True)
+        (here / name).touch()
+    spec = parsed(asked, "t", "--include-file", "lib/*.py", "--include-file", "plain", "--include-file", "package")
+    assert spec.search_path == (str(here), str(here / "lib"), str(here / "plain"), str(here))
+
+
+def test_parsing_does_not_touch_an_output_that_exists(asked: list[Any], here: Path) -> None:
+    (here / "result.json").write_text("of yesterday")
+    parsed(asked, "t", "--output", "json=result.json")
+    assert (here / "result.json").read_text() == "of yesterday"
+
+
+# What is not.
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "there is no target"),
+        (["t", "-u", "abc"], "--users: 'abc' is not a whole number from 1 to 10,000,000"),
+        (["t", "-u", "0"], "--users: '0' is not a whole number"),
+        (["t", "-u", "-5"], "--users: '-5' is not a whole number"),
+        (["t", "--hits", "1:0"], "--hits: '0' in '1:0' is not a whole number"),
+        (["t", "-d", "soon"], "--duration: 'soon' is not a duration"),
+        (["t", "-d", "-5s"], "--duration: '-5s' is not a duration"),
+        (["t", "-d", "0"], "--duration is zero"),
+        (["t", "-d", "5s", "--hits", "3"], "--hits and --duration exclude each other"),
+        (["t", "-d", "5s", "--ramp-up", "6s"], "--ramp-up is longer than --duration"),
+        (["t", "--ramp-up", "x"], "--ramp-up: 'x' is not a duration"),
+        (["t", "--stages", "5s"], "--stages: '5s' is not DURATION:USERS"),
+        (["t", "--stages", "5s:5", "-u", "3"], "--stages and --users exclude each other"),
+        (["t", "--graceful-stop", "x"], "--graceful-stop: 'x' is not a duration"),
+        (["t", "--workers", "many"], "--workers: 'many' is not a number of workers"),
+        (["t", "--workers", "257"], "--workers: '257' is not a number of workers"),
+        (["t", "--workers", "-1"], "--workers: '-1' is not a number of workers"),
+        (["t", "--seed", "x"], "--seed: 'x' is not a seed"),
+        (["t", "--seed", str(2**63)], "is not a seed"),
+        (["t", "--server-url", "example.org"], "--server-url: 'example.org' is not the URL of a server"),
+        (["t", "--server-url", "http://"], "--server-url: 'http://' is not the URL of a server"),
+        (["t", "--include-file", "nosuch*.py"], "--include-file nosuch*.py: there is nothing of that name"),
+        (["t", "--output", "xml=r"], "--output 'xml=r' is not json=FILE"),
+        (["t", "--output", "json="], "--output 'json=' is not json=FILE"),
+        (["t", "--output", "json=no/such/dir/r.json"], "no/such/dir/r.json can't be written"),
+        (["t", "--output", "json=."], ". can't be written"),
+        (["t", "--no-such-option"], "No such option"),
+        (["t", "-u"], "Option '-u' requires an argument"),
+    ],
+)
+def test_wrong_usage_is_one_message_with_a_hint_and_exit_code_2(
+    asked: list[Any], capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    assert call(*arguments) == 2
+    out, err = capsys.readouterr()
+    first, *hint = err.splitlines()
+    assert first.startswith("loads-runner: ")
+    assert message in first
+    assert hint
+    assert all(line.startswith("  ") for line in hint)
+    assert out == ""
+    assert asked == []
+
+
+def test_all_problems_of_a_load_are_told_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("t", "-d", "0", "--hits", "3", "--stages", "0s:0") == 2
+    err = capsys.readouterr().err
+    assert err.startswith("loads-runner: 6 problems\n")
+    assert err.count("\n  - --") == 6
+
+
+def test_a_file_of_nearly_that_name_is_suggested(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "loadtests.py").touch()
+    assert call("t", "--include-file", "loadstests.py") == 2
+    assert "did you mean loadtests.py?" in capsys.readouterr().err
+
+
+def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("--help") == 0
+    assert "Exit codes:" in capsys.readouterr().out
+    assert call("--version") == 0
+    assert loads.__version__ in capsys.readouterr().out

@@ -1,0 +1,31 @@
+"""The table of settings."""
+
+from __future__ import annotations
+
+import pytest
+
+from loads.errors import UsageError
+from loads.plan.files import read_toml
+from loads.plan.settings import SETTINGS, parse_think_time
+from loads.units import US_PER_S
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_each_example_of_a_setting_is_true(name: str) -> None:
+    setting = SETTINGS[name]
+    for example in setting.example.split(" or "):
+        assert read_toml(f"{name} = {example}", "f.toml").problems == []
+
+
+@pytest.mark.parametrize(
+    ("text", "ends_s"), [("2s", (2, 2)), ("1s-3s", (1, 3)), ("0-1m", (0, 60)), (" 1s - 3s ", (1, 3)), ("3s-3s", (3, 3))]
+)
+def test_a_think_time_is_one_time_or_two(text: str, ends_s: tuple[int, int]) -> None:
+    assert parse_think_time(text) == (ends_s[0] * US_PER_S, ends_s[1] * US_PER_S)
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-3s", "1s-", "1s-2s-3s", "3s-1s"])
+def test_a_think_time_of_anything_else_is_refused(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_think_time(text)
+    assert caught.value.hint
