@@ -16,7 +16,8 @@ def main() -> int:
         url = site.stdout.readline().strip()
         if not url:
             return site.wait()
-        command = [LOADS_RUNNER, HERE / "test_site.py", "-u", "20", "-d", "10s", "--ramp-up", "2s", "--server-url", url]
+        command = [LOADS_RUNNER, HERE / "test_site.py", "-u", "20", "-d", "10s", "--ramp-up", "2s"]
+        command += ["--think-time", "50ms-150ms", "--server-url", url]
         print(f"$ loads-runner {' '.join(str(word) for word in command[1:])}", flush=True)
         return subprocess.run(command, check=False).returncode
     finally:

@@ -18,7 +18,7 @@ from loads.metrics.histogram import Histogram
 from loads.units import US_PER_S
 
 BUSY_SHARE: Final = 0.9
-"""From this part of a processor on, a worker is busy: what it times waits for the worker itself."""
+"""When it uses this part of a processor, or waits for one, a worker is busy: what it times waits for the worker."""
 WAITED_SHARE: Final = 0.2
 """From this part of the time on that a worker was ready to run and got no processor, it is starved."""
 STALLED_SHARE: Final = 0.5
@@ -58,7 +58,8 @@ class Health(msgspec.Struct, array_like=True):
         waited_us: ready to run, without a processor; None where the kernel does not tell.
         stalled_us: the same for any program of the machine; taken only where `waited_us` can't be.
         lag: how late the event loop came to its timers.
-        busy, starved: the spans that were rated so, with the processor time used and the time waited in them.
+        busy, starved: the spans that were rated so (starved goes first: it is the cause), with the processor time used
+            and the time waited in them.
         late_us: length of the spans that were rated late.
         files, files_limit: most files open, and the limit; None where the kernel does not tell.
         ports, ports_range: most ports towards one address, and how many there are; None likewise.
@@ -105,13 +106,13 @@ class Health(msgspec.Struct, array_like=True):
         if wall_us < RATED_FROM_US:
             return
         self.cpu_peak = self.cpu_us / wall_us
-        if self.cpu_us >= BUSY_SHARE * wall_us:
-            self.busy = Spell(wall_us, self.cpu_us)
         waited_us, bound = self.waited_us, WAITED_SHARE
         if waited_us is None:
             waited_us, bound = self.stalled_us or 0, STALLED_SHARE
         if waited_us >= bound * wall_us:
             self.starved = Spell(wall_us, waited_us)
+        elif self.cpu_us + (self.waited_us or 0) >= BUSY_SHARE * wall_us:
+            self.busy = Spell(wall_us, self.cpu_us)
         if self.lag.max_us >= LATE_US:
             self.late_us = wall_us
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Final, NamedTuple
 
-from loads.metrics.health import Health
+from loads.metrics.health import BUSY_SHARE, Health
 from loads.units import US_PER_S, plural
 
 LASTS_US: Final = 3 * US_PER_S
@@ -89,8 +89,9 @@ def _lasted(trouble_us: int, wall_us: int) -> bool:
 
 
 def _tell_busy(worker: int, health: Health) -> str:
+    more = " and waited for more" if health.busy.share < BUSY_SHARE else ""
     return (
-        f"worker {worker} was at {_percent(health.busy.share)} CPU for {_seconds(health.busy.wall_us)}: "
+        f"worker {worker} was at {_percent(health.busy.share)} CPU{more} for {_seconds(health.busy.wall_us)}: "
         "latencies above are inflated; use more workers, if need be on more machines"
     )
 

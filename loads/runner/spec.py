@@ -96,7 +96,7 @@ def plan_run(spec: RunSpec, loaded: Loaded, workers: int) -> tuple[Plan, RunInfo
         started_at=datetime.now().astimezone(),
         targets=spec.targets,
         scenarios=tuple(scenario.name for scenario in loaded.scenarios),
-        plan=describe(plan, loaded, workers, spec.seed),
+        plan=describe(plan, loaded, workers, spec.seed, spec.think_time_us),
         users=plan.max_users,
         workers=workers,
         seed=spec.seed,
@@ -107,7 +107,7 @@ def plan_run(spec: RunSpec, loaded: Loaded, workers: int) -> tuple[Plan, RunInfo
     return plan, info
 
 
-def describe(plan: Plan, loaded: Loaded, workers: int, seed: int) -> str:
+def describe(plan: Plan, loaded: Loaded, workers: int, seed: int, think_time_us: tuple[int, int] | None = None) -> str:
     """The plan as it is printed before the start, without a line break at the end."""
     where = "in this process" if not workers else f"on {plural(workers, 'worker')}"
     if len(loaded.scenarios) == 1:
@@ -129,6 +129,13 @@ def describe(plan: Plan, loaded: Loaded, workers: int, seed: int) -> str:
     if plan.each_once and len(loaded.scenarios) > 1:
         steps = ["1 user, each test once"]
     lines.append(f"Plan: {', then '.join(steps)}; {where}, seed {seed}")
+    if think_time_us is not None:
+        shortest, longest = (format_duration(time_us) for time_us in think_time_us)
+        lines[-1] += (
+            f", {shortest} to {longest} between iterations"
+            if longest != shortest
+            else f", {shortest} between iterations"
+        )
     if plan.duration_us is not None:
         lines[-1] += f", iterations in flight get {format_duration(plan.graceful_stop_us)} at the end"
     return "\n".join(lines)

@@ -339,7 +339,7 @@ def test_the_plan_is_shown_with_every_setting_and_nothing_runs(shop: LoadsRunner
         "  shop.TestShop.test_home (weight 1)",
         "  shop.TestShop.test_offer (weight 3)",
         "  here.TestHere.test_it (weight 1)",
-        "Plan: 3 users x 1 iteration = 3; on 2 workers, seed 1",
+        "Plan: 3 users x 1 iteration = 3; on 2 workers, seed 1, 1s to 3s between iterations",
         "Fixtures, once per worker: here.setUpModule",
     ]
     assert done.err == ""

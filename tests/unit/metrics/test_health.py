@@ -89,6 +89,18 @@ def test_a_span_is_busy_from_nine_tenths_of_a_processor_on(cpu_us: float, busy: 
     assert health.cpu_peak == int(cpu_us) / US_PER_S
 
 
+def test_who_wants_a_processor_and_does_not_get_all_of_it_is_busy_too() -> None:
+    """Nobody else took a fifth, and yet the worker had no time to spare."""
+    assert health_of(cpu_us=750_000, waited_us=150_000).busy == Spell(US_PER_S, 750_000)
+    assert health_of(cpu_us=749_999, waited_us=150_000).busy == Spell()
+
+
+def test_a_span_that_is_starved_is_not_called_busy() -> None:
+    """More workers would not help."""
+    health = health_of(cpu_us=500_000, waited_us=490_000)
+    assert (health.busy, health.starved) == (Spell(), Spell(US_PER_S, 490_000))
+
+
 @pytest.mark.parametrize(("short_us", "starved"), [(0, True), (1, False)])
 def test_a_span_is_starved_when_it_waited_a_fifth_of_its_time(short_us: int, starved: bool) -> None:
     waited_us = int(WAITED_SHARE * US_PER_S) - short_us

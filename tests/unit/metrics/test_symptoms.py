@@ -104,6 +104,9 @@ def test_each_warning_says_what_it_means_and_what_to_do() -> None:
     assert told(w1=spans(8, cpu_us=990_000)) == [
         "worker 1 was at 99 % CPU for 8 s: latencies above are inflated; use more workers, if need be on more machines"
     ]
+    assert told(w1=spans(8, cpu_us=800_000, waited_us=150_000))[0].startswith(
+        "worker 1 was at 80 % CPU and waited for more for 8 s: latencies above"
+    )
     assert told(w0=spans(9, waited_us=410_000)) == [
         "worker 0 waited 41 % of the time, 9 s long, for a processor that other programs used: latencies above are "
         "inflated; end them, run fewer workers than processors, or move the tested service to another machine"
@@ -148,6 +151,8 @@ def test_ports_are_the_machines_and_told_once() -> None:
 
 
 def test_symptoms_stand_in_the_order_of_the_rules() -> None:
-    health = spans(5, cpu_us=950_000, waited_us=500_000, lag=histogram_of([LATE_ONCE_US]), files=9, files_limit=10)
+    health = spans(5, cpu_us=950_000)
+    health.merge(spans(5, waited_us=500_000))
+    health.merge(spans(1, lag=histogram_of([LATE_ONCE_US]), files=9, files_limit=10))
     health.merge(paused(PAUSE_US))
     assert rules(health) == [Rule.BUSY, Rule.STARVED, Rule.LATE, Rule.PAUSED, Rule.FILES]
