@@ -8,6 +8,7 @@ from gevent import monkey
 
 monkey.patch_all()
 
+import io  # noqa: E402
 import resource  # noqa: E402
 import signal  # noqa: E402
 import sys  # noqa: E402
@@ -20,6 +21,8 @@ def main(arguments: list[str]) -> None:
     """Serve the parent until it says Finish or is gone."""
     descriptor, page_path, incarnation = arguments
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # what a test printed must not die with it
+        sys.stdout.reconfigure(line_buffering=True)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     link = open_link(int(descriptor), page_path)
