@@ -15,6 +15,7 @@ from loads.metrics.counters import PAGE_BYTES
 from loads.metrics.result import Result
 from loads.metrics.symptoms import warnings_of
 from loads.metrics.verdict import Stop as HowStopped
+from loads.plan.spec import Plan
 from loads.runner.spec import RunSpec, TestsRefused, has_failed_enough, load_message, plan_run
 from loads.wire.messages import Assign, Delta, Finish, Loaded, LoadFailed, PhaseDone, Start, Stop, Up
 
@@ -31,44 +32,54 @@ def run_inline(spec: RunSpec, follower: Follower) -> Result:
     from gevent import monkey
 
     monkey.patch_all()
-    from loads.worker.process import Worker
+    return _InlineRun(spec, follower).run()
 
-    said: list[Up] = []
-    result: Result | None = None
 
-    def receive(message: Up) -> None:
-        if isinstance(message, Delta) and result is not None:
-            result.add(message.t_us, message.summary, 0, message.health)
-            if result.stop is None and has_failed_enough(spec, result):
-                result.stop = HowStopped.FAILURES
-                follower.noticed(f"stopping after {result.trouble:,} failures and errors")
-                worker.stop(Stop(now=False))
-        else:
-            said.append(message)
+class _InlineRun:
+    """The worker, and what its parent would do, in one process."""
 
-    worker = Worker(receive, memoryview(bytearray(PAGE_BYTES)).cast("Q"), leased=False)
-    try:
-        worker.handle(load_message(spec))
-    except KeyboardInterrupt:
-        raise NotStarted("stopped before the first iteration") from None
-    answer = said.pop()
-    if isinstance(answer, LoadFailed):
-        raise TestsRefused(answer)
-    assert isinstance(answer, Loaded)
-    plan, info = plan_run(spec, answer, 0)
-    result = Result(info=info)
-    follower.planned(result)
+    def __init__(self, spec: RunSpec, follower: Follower) -> None:
+        from loads.worker.process import Worker
 
-    def on_signal(*_: object) -> None:
-        assert result is not None
-        result.stop = HowStopped.GRACEFUL if result.stop in (None, HowStopped.FAILURES) else HowStopped.HARD
-        hard = result.stop is HowStopped.HARD
-        follower.noticed("stopping at once" if hard else "stopping; once more to stop at once")
-        worker.stop(Stop(now=hard))
+        self._spec = spec
+        self._follower = follower
+        self._worker = Worker(self._receive, memoryview(bytearray(PAGE_BYTES)).cast("Q"), leased=False)
+        self._said: list[Up] = []
+        self._result: Result | None = None
 
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        worker.handle(
+    def run(self) -> Result:
+        """From the tests' names to the finished result."""
+        plan, result = self._load()
+        self._follower.planned(result)
+        signals = (signal.SIGINT, signal.SIGTERM)
+        before = {number: signal.signal(number, lambda *_: self._interrupt(result)) for number in signals}
+        try:
+            self._go_through(plan, result)
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        phases = [message.ended_us for message in self._said if isinstance(message, PhaseDone)]
+        result.duration_us = max(phases, default=0)
+        result.warnings += warnings_of(result.symptoms())
+        result.check()
+        return result
+
+    def _load(self) -> tuple[Plan, Result]:
+        try:
+            self._worker.handle(load_message(self._spec))
+        except KeyboardInterrupt:
+            raise NotStarted("stopped before the first iteration") from None
+        answer = self._said.pop()
+        if isinstance(answer, LoadFailed):
+            raise TestsRefused(answer)
+        assert isinstance(answer, Loaded)
+        plan, info = plan_run(self._spec, answer, 0)
+        self._result = Result(info=info)
+        return plan, self._result
+
+    def _go_through(self, plan: Plan, result: Result) -> None:
+        spec = self._spec
+        self._worker.handle(
             Assign(
                 worker=0,
                 workers=1,
@@ -81,14 +92,25 @@ def run_inline(spec: RunSpec, follower: Follower) -> Result:
         )
         run_at_us = time.monotonic_ns() // 1_000
         for phase in range(len(plan.phases)):
-            worker.handle(Start(phase=phase, run_at_us=run_at_us, phase_at_us=time.monotonic_ns() // 1_000))
-            if result.stop is not None:
-                break
-        worker.handle(Finish())
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    result.duration_us = max((message.ended_us for message in said if isinstance(message, PhaseDone)), default=0)
-    result.warnings += warnings_of(result.symptoms())
-    result.check()
-    return result
+            if result.stop is None:
+                now_us = time.monotonic_ns() // 1_000
+                self._worker.handle(Start(phase=phase, run_at_us=run_at_us, phase_at_us=now_us))
+        self._worker.handle(Finish())
+
+    def _receive(self, message: Up) -> None:
+        result = self._result
+        if not isinstance(message, Delta) or result is None:
+            self._said.append(message)
+            return
+        result.add(message.t_us, message.summary, 0, message.health)
+        if result.stop is None and has_failed_enough(self._spec, result):
+            result.stop = HowStopped.FAILURES
+            self._follower.noticed(f"stopping after {result.trouble:,} failures and errors")
+            self._worker.stop(Stop(now=False))
+
+    def _interrupt(self, result: Result) -> None:
+        """What Ctrl-C does: gracefully first, at once the second time."""
+        hard = result.stop in (HowStopped.GRACEFUL, HowStopped.HARD)
+        result.stop = HowStopped.HARD if hard else HowStopped.GRACEFUL
+        self._follower.noticed("stopping at once" if hard else "stopping; once more to stop at once")
+        self._worker.stop(Stop(now=hard))
