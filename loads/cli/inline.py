@@ -61,7 +61,7 @@ class _InlineRun:
         phases = [message.ended_us for message in self._said if isinstance(message, PhaseDone)]
         result.duration_us = max(phases, default=0)
         result.warnings += warnings_of(result.symptoms())
-        result.check()
+        result.warnings += result.imbalances()
         return result
 
     def _load(self) -> tuple[Plan, Result]:

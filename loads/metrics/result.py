@@ -158,14 +158,20 @@ class Result(msgspec.Struct, kw_only=True):
             started=self.started,
             unstarted=self.unstarted,
             given_up=len(self.given_up),
+            imbalances=0 if self.duration_us is None else len(self.imbalances()),
         )
 
-    def check(self) -> None:
-        """Raise AssertionError unless the laws of conservation hold for this finished run."""
+    def imbalances(self) -> list[str]:
+        """Which laws of conservation this finished run breaks, in words; none, unless Loads itself has a fault."""
         totals = self.summary.totals
-        assert self.due == self.started + self.unstarted, self
-        assert self.unstarted >= 0, self
-        assert self.started == totals.ended + totals.interrupted + self.lost_iterations, self
+        known = totals.ended + totals.interrupted + self.lost_iterations
+        broken = []
+        if self.unstarted < 0:
+            broken.append(f"{self.started:,} iterations started and {self.due:,} were due")
+        if self.started != known:
+            broken.append(f"{self.started:,} iterations started and {known:,} are accounted for")
         for key, series in self.summary.series.items():
-            assert series.service.count == series.sent, series
-            assert not key.is_hit or series.hits == sum(series.statuses.values()) + sum(series.errors.values()), series
+            answered = sum(series.statuses.values()) + sum(series.errors.values())
+            if series.service.count != series.sent or (key.is_hit and series.hits != answered):
+                broken.append(f"{series.hits:,} hits of {key.method} {key.name} are not all accounted for")
+        return broken

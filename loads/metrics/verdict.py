@@ -55,12 +55,14 @@ def judge(
     started: int,
     unstarted: int,
     given_up: int,
+    imbalances: int = 0,
 ) -> Judgement:
     """The verdict on a run with these totals.
 
     `ended` counts iterations that came to their end by themselves; a run of nothing but `skipped` is passed, as with
     unittest. `hits` are requests whose outcome is known, `lost` those sent by a worker that died before it could tell.
     `unstarted` iterations were planned and nobody began them. `given_up` workers died too often to be replaced.
+    `imbalances`: how many laws of conservation the result breaks.
     """
     broken = [plural(count, word) for count, word in ((failures, "failure"), (errors, "error")) if count]
     doubts = []
@@ -68,6 +70,8 @@ def judge(
         doubts.append(f"{lost:,} of {hits + lost:,} requests were lost, more than {MAX_LOST:.0%}")
     elif lost_iterations > MAX_LOST * started:
         doubts.append(f"{lost_iterations:,} of {started:,} iterations were lost, more than {MAX_LOST:.0%}")
+    if imbalances:
+        doubts.append("the counts do not add up, which is a fault of Loads: please report it")
     if given_up:
         doubts.append(f"{plural(given_up, 'worker')} died too often to be replaced: part of the load was missing")
     if not ended and not skipped and not broken and stop is None:

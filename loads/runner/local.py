@@ -87,7 +87,7 @@ class _LocalRun:
             self._result.duration_us = 0
         self._result.stop = self._stop
         self._result.warnings += warnings_of(self._result.symptoms())
-        self._result.check()
+        self._result.warnings += self._result.imbalances()
         return self._result
 
     def _report(self, report: Report) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -44,7 +43,7 @@ def test_what_began_and_was_not_told_is_lost_and_started() -> None:
     assert (result.started, result.unstarted, result.due) == (5, 5, 10)
     assert (result.lost_iterations, result.lost_sent, result.lost_unsent) == (2, 4, 1)
     assert result.users == {1: 5}
-    result.check()
+    assert not result.imbalances()
 
 
 def test_losses_of_several_workers_add_up() -> None:
@@ -52,7 +51,7 @@ def test_losses_of_several_workers_add_up() -> None:
     for worker in (0, 1):
         result.declare(loss_of(worker=worker, iterations=2, sent=3), Counts(started=1, sent=3))
     assert (result.lost_iterations, result.lost_sent, len(result.losses)) == (4, 6, 2)
-    result.check()
+    assert not result.imbalances()
 
 
 def test_where_time_decides_all_that_started_was_due() -> None:
@@ -61,34 +60,30 @@ def test_where_time_decides_all_that_started_was_due() -> None:
 
 
 def test_an_untold_iteration_breaks_the_law_of_conservation() -> None:
-    with pytest.raises(AssertionError):
-        result_of(iterations_of(started=3, ended=2), due=3).check()
+    assert result_of(iterations_of(started=3, ended=2), due=3).imbalances()
 
 
 def test_more_iterations_than_planned_break_the_law_of_conservation() -> None:
-    with pytest.raises(AssertionError):
-        result_of(iterations_of(started=4), due=3).check()
+    assert result_of(iterations_of(started=4), due=3).imbalances()
 
 
 def test_a_sent_request_without_its_time_breaks_the_law_of_conservation() -> None:
     summary = iterations_of(1, sent=1)
     summary.series[SeriesKey("t", "GET", "/")] = series_of([1])
     summary.series[SeriesKey("t", "GET", "/")].sent = 2
-    with pytest.raises(AssertionError):
-        result_of(summary).check()
+    assert result_of(summary).imbalances()
 
 
 def test_a_request_without_an_outcome_breaks_the_law_of_conservation() -> None:
     summary = iterations_of(1, sent=1, unsent=1)
-    result_of(summary).check()
+    assert not result_of(summary).imbalances()
     next(iter(summary.series.values())).errors.clear()
-    with pytest.raises(AssertionError):
-        result_of(summary).check()
+    assert result_of(summary).imbalances()
 
 
 def test_interrupted_iterations_are_neither_ended_nor_lost() -> None:
     result = result_of(Summary(totals=Totals(started=5, ended=2, interrupted=3, success=2)), due=5)
-    result.check()
+    assert not result.imbalances()
     assert result.lost_iterations == 0
 
 
