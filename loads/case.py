@@ -86,7 +86,9 @@ class TestCase(unittest.TestCase):
     @cached_property
     def session(self) -> LoadsSession:
         """The virtual user's session. Cookies and connections live across its iterations."""
-        return self._virtual_user.session
+        from loads.client.session import session_of
+
+        return session_of(self._virtual_user)
 
     @cached_property
     def app(self) -> TestApp:

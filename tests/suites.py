@@ -33,7 +33,7 @@ CACHE = ROOT / ".cache" / "suites"
 USERS = 20
 GUARD = ROOT / "tests" / "long" / "loopback"
 PIP_DEADLINE_S = 600
-RUN_DEADLINE_S = 300
+RUN_DEADLINE_S = 180
 
 
 @dataclass(frozen=True)

@@ -181,6 +181,13 @@ class LoadsSession(requests.Session):
             self.trust_env = before
 
 
+def session_of(user: VirtualUser) -> LoadsSession:
+    """The one session of `user`, made at the first call."""
+    if not isinstance(user.open_session, LoadsSession):
+        user.open_session = LoadsSession(user)
+    return user.open_session
+
+
 @lru_cache(maxsize=1)
 def environment() -> Environment:
     """What this process found at its first request."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 import time
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar, Token
-from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    import requests
+
     from loads.client.hit import Hit
     from loads.client.recorder import Recorder
-    from loads.client.session import LoadsSession
     from loads.metrics.summary import SeriesKey
 
 _running: ContextVar[VirtualUser | None] = ContextVar("loads_user", default=None)
@@ -52,18 +52,13 @@ class VirtualUser:
         self.scenario = scenario
         self.last_hit: SeriesKey | None = None
         """The request that the running iteration made last."""
+        self.open_session: requests.Session | None = None
+        """Its cookies and connections, from the first use on (see `session.session_of`)."""
         self.held: list[Hit] = []
         """Requests that wait for the test's word on them."""
 
     def __repr__(self) -> str:
         return f"<VirtualUser {self.numbers.user}/{self.numbers.users} {self.scenario}>"
-
-    @cached_property
-    def session(self) -> LoadsSession:
-        """Its own session: cookies and connections live as long as the user."""
-        from loads.client.session import LoadsSession
-
-        return LoadsSession(self)
 
     def transaction(self, name: str, *, named: bool) -> AbstractContextManager[None]:
         """Time a block as a series of its own; a block that raises counts as failed."""
@@ -85,7 +80,7 @@ class VirtualUser:
 
     def forget(self) -> None:
         """Close the session and start over: the next use makes a new one."""
-        session = self.__dict__.pop("session", None)
+        session, self.open_session = self.open_session, None
         if session is not None:
             session.close()
 

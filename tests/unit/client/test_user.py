@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from loads.client.session import session_of
 from loads.client.user import OUTSIDE, Numbers, VirtualUser, running
 from loads.metrics.summary import TRANSACTION, SeriesKey
 from tests.build import new_recorder
@@ -25,17 +26,17 @@ def test_a_lone_one_is_the_first_of_one() -> None:
 
 def test_its_session_lives_until_it_forgets() -> None:
     user = VirtualUser()
-    first = user.session
-    assert user.session is first
+    first = session_of(user)
+    assert session_of(user) is first
     user.forget()
-    assert user.session is not first
+    assert session_of(user) is not first
     user.forget()
 
 
 def test_forgetting_closes_the_session() -> None:
     user = VirtualUser()
     closed = []
-    user.session.close = lambda: closed.append(True)  # type: ignore[method-assign]
+    session_of(user).close = lambda: closed.append(True)  # type: ignore[method-assign]
     user.forget()
     user.forget()
     assert closed == [True]
@@ -43,8 +44,8 @@ def test_forgetting_closes_the_session() -> None:
 
 def test_users_do_not_share_cookies() -> None:
     one, other = VirtualUser(), VirtualUser()
-    one.session.cookies.set("login", "me")
-    assert "login" not in other.session.cookies
+    session_of(one).cookies.set("login", "me")
+    assert "login" not in session_of(other).cookies
     one.forget()
     other.forget()
 
