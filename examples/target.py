@@ -113,7 +113,10 @@ def make_app(delay_s: float = 0.0, error_rate: float = 0.0) -> tornado.web.Appli
 async def serve(address: str, port: int, app: tornado.web.Application) -> None:
     """Listen until SIGTERM or SIGINT; port 0 takes a free one."""
     server = HTTPServer(app)
-    sockets = bind_sockets(port, address)
+    try:
+        sockets = bind_sockets(port, address, backlog=1024)
+    except OSError as error:
+        raise SystemExit(f"can't listen on {address}:{port} ({error.strerror}): give --port 0 for a free one") from None
     server.add_sockets(sockets)
     print(f"http://{address}:{sockets[0].getsockname()[1]}", flush=True)
     stop = asyncio.Event()

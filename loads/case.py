@@ -39,7 +39,7 @@ def weight(n: int) -> Callable[[_Test], _Test]:
         n: 1 to 10,000.
     """
     if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MAX_WEIGHT:
-        raise UsageError(f"@weight({n!r}) is not a whole number from 1 to {MAX_WEIGHT:,}")
+        raise UsageError(f"@weight({n!r}) is not a whole number from 1 to {MAX_WEIGHT:,}", "write it like @weight(3)")
 
     def mark(test: _Test) -> _Test:
         test._loads_weight = n  # type: ignore[attr-defined]

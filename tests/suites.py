@@ -169,7 +169,7 @@ def run_plainly(suite: Suite, source: Path, environment: Environment, directory:
     assert report.exists(), done.stdout + done.stderr
     outcomes: dict[str, str] = {}
     expected = set()
-    for case in ET.parse(report).iter("testcase"):  # noqa: S314 - pytest wrote it
+    for case in ET.parse(report).iter("testcase"):
         name = _short(suite, f"{case.get('classname')}.{case.get('name')}")
         skipped = case.find("skipped")
         if skipped is not None and skipped.get("type") == "pytest.xfail":

@@ -17,7 +17,7 @@ from loads.metrics.symptoms import warnings_of
 from loads.metrics.verdict import Stop as HowStopped
 from loads.plan.spec import Plan
 from loads.runner.spec import RunSpec, TestsRefused, has_failed_enough, load_message, plan_run
-from loads.wire.messages import Assign, Delta, Finish, Loaded, LoadFailed, PhaseDone, Start, Stop, Up
+from loads.wire.messages import Assign, Delta, Finish, Loaded, LoadFailed, Misused, PhaseDone, Start, Stop, Up
 
 if TYPE_CHECKING:
     from loads.runner.follow import Follower
@@ -88,6 +88,7 @@ class _InlineRun:
                 server_url=spec.server_url,
                 fresh_session=spec.fresh_session,
                 think_time_us=spec.think_time_us,
+                stop_on_failure=spec.stop_on_failure,
             )
         )
         run_at_us = time.monotonic_ns() // 1_000
@@ -96,9 +97,14 @@ class _InlineRun:
                 now_us = time.monotonic_ns() // 1_000
                 self._worker.handle(Start(phase=phase, run_at_us=run_at_us, phase_at_us=now_us))
         self._worker.handle(Finish())
+        for message in self._said:
+            if isinstance(message, Misused):
+                raise TestsRefused(LoadFailed(message=message.message, hint=message.hint, traceback=""))
 
     def _receive(self, message: Up) -> None:
         result = self._result
+        if isinstance(message, Misused):
+            self._worker.stop(Stop(now=True))
         if not isinstance(message, Delta) or result is None:
             self._said.append(message)
             return

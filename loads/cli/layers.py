@@ -115,5 +115,5 @@ def _pyprojects(here: Path) -> Iterator[Path]:
 def name_nearby(pattern: str) -> str:
     """A hint for who wrote `pattern`, and there is nothing like that."""
     there = [path.name for path in Path(pattern).parent.glob("*")]
-    close = difflib.get_close_matches(Path(pattern).name, there, n=1)
+    close = difflib.get_close_matches(Path(pattern).name, there, n=1, cutoff=0.75)
     return f"did you mean {Path(pattern).with_name(close[0])}?" if close else f"looked in {Path.cwd()}"

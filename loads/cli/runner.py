@@ -12,7 +12,7 @@ import loads
 from loads.cli.assemble import assemble
 from loads.cli.layers import read_layers
 from loads.cli.options import with_options
-from loads.errors import ExitCode, LoadsError, UsageError
+from loads.errors import ExitCode, LoadsError, NotStarted, UsageError
 from loads.runner.spec import RunSpec
 
 if TYPE_CHECKING:
@@ -82,7 +82,8 @@ def main(arguments: list[str] | None = None) -> None:
         complain(error)
         status = error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        status = ExitCode.INTERRUPTED
+        complain(NotStarted("stopped before the first iteration"))
+        status = ExitCode.ABORTED
     sys.stdout.flush()
     sys.exit(int(status or 0))
 
@@ -119,15 +120,16 @@ def _run(spec: RunSpec, outputs: list[Path | None], *, quiet: bool) -> ExitCode:
         print(end_block(result), file=sys.stderr if to_stdout else sys.stdout)
     elif result.judge().exit_code:
         print("\n".join(trouble_lines(result)), file=sys.stderr)
-    return _write(outputs, result)
+    return _write(outputs, result, shown=not quiet)
 
 
-def _write(outputs: list[Path | None], result: Result) -> ExitCode:
+def _write(outputs: list[Path | None], result: Result, *, shown: bool) -> ExitCode:
     status = result.judge().exit_code
     if not outputs:
         return status
     from loads.report.export import to_json
 
+    hint = "it is printed above" if shown else "run without --quiet to see it, or give another file"
     document = to_json(result)
     for path in outputs:
         if path is None:
@@ -137,7 +139,7 @@ def _write(outputs: list[Path | None], result: Result) -> ExitCode:
         try:
             path.write_bytes(document)
         except OSError as error:
-            complain(LoadsError(f"the result could not be written to {path}: {error.strerror}", "it is printed above"))
+            complain(LoadsError(f"the result could not be written to {path}: {error.strerror}", hint))
             status = status or ExitCode.FAILED
     return status
 

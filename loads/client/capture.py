@@ -102,7 +102,7 @@ def _install_urllib3(fallback: VirtualUser) -> None:
         user = running() or fallback
         if user.recorder is None:
             return make_request(pool, conn, method, url, *args, **kwargs)
-        user.last_hit = _series_key(user.scenario, method, pool, url)
+        user.last_hit = _series_key(user.scenario, method, (pool.scheme, pool.host, pool.port), url)
         hit = conn._loads_hit = Hit(user.recorder, user.last_hit)
         conn.response_class = functools.partial(WatchedResponse, hit)
         try:
@@ -122,7 +122,7 @@ def _install_urllib3(fallback: VirtualUser) -> None:
         if user.recorder is None:
             prepare_proxy(pool, conn)
             return
-        hit = Hit(user.recorder, _series_key(user.scenario, "CONNECT", pool, "/"))
+        hit = Hit(user.recorder, _series_key(user.scenario, "CONNECT", (pool.scheme, pool.host, pool.port), "/"))
         try:
             prepare_proxy(pool, conn)
         except BaseException as error:
@@ -145,9 +145,8 @@ def _install_http_client(fallback: VirtualUser) -> None:
             putrequest(conn, method, url, *args, **kwargs)
             return
         putrequest(conn, method, url, *args, **kwargs)
-        conn.scheme = "https" if isinstance(conn, http.client.HTTPSConnection) else "http"
         conn._loads_plain = True
-        user.last_hit = _series_key(user.scenario, method, conn, url)
+        user.last_hit = _series_key(user.scenario, method, _origin(conn), url)
         conn._loads_hit = Hit(user.recorder, user.last_hit)
         conn.response_class = functools.partial(WatchedResponse, conn._loads_hit)
 
@@ -203,7 +202,7 @@ def _size(data: Any) -> int:
         return len(data) if isinstance(data, str) else 0
 
 
-def _series_key(scenario: str, method: str, pool: Any, url: str) -> SeriesKey:
+def _series_key(scenario: str, method: str, origin: tuple[str, str, int | None], url: str) -> SeriesKey:
     name = hit_name.get()
     if name is not None:
         return SeriesKey(scenario, method, name, True)
@@ -211,6 +210,15 @@ def _series_key(scenario: str, method: str, pool: Any, url: str) -> SeriesKey:
     if not path.startswith("/"):
         parts = urlsplit(path)
         return SeriesKey(scenario, method, f"{parts.scheme}://{parts.netloc}{parts.path}")
-    host = f"[{pool.host}]" if ":" in pool.host else pool.host
-    port = "" if pool.port in (None, _DEFAULT_PORTS.get(pool.scheme)) else f":{pool.port}"
-    return SeriesKey(scenario, method, f"{pool.scheme}://{host}{port}{path}")
+    scheme, host, port = origin
+    shown = f"[{host}]" if ":" in host else host
+    at = "" if port in (None, _DEFAULT_PORTS.get(scheme)) else f":{port}"
+    return SeriesKey(scenario, method, f"{scheme}://{shown}{at}{path}")
+
+
+def _origin(conn: Any) -> tuple[str, str, int | None]:
+    """Scheme, host and port that a connection of http.client is for; through a proxy, those are the server's."""
+    scheme = "https" if isinstance(conn, http.client.HTTPSConnection) else "http"
+    if conn._tunnel_host is not None:
+        return scheme, conn._tunnel_host, conn._tunnel_port
+    return scheme, conn.host, conn.port

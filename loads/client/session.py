@@ -106,6 +106,8 @@ class LoadsSession(requests.Session):
         self, method: Any, url: Any, *args: Any, name: str | None = None, catch: bool = False, **kwargs: Any
     ) -> Any:
         """As `requests.Session.request`; `name` groups URLs in one series, `catch` answers a `CaughtResponse`."""
+        if name is not None and (not isinstance(name, str) or not name):
+            raise TypeError(f"name={name!r}: the name of a series is a text, and not an empty one")
         if catch:
             return self._caught(lambda: self.request(method, url, *args, name=name, **kwargs))
         if self._user.recorder is None:

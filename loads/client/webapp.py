@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 _DROPPED = frozenset({"transfer-encoding", "connection", "keep-alive", "content-encoding", "content-length"})
 
+_PORTS = {"http": 80, "https": 443}
+_NO_HOST = ("localhost", "80")
+"""What WebTest has where a test gave a path."""
+
 
 class _OnTheWire(BaseException):
     """Carries a transport error past WSGIProxy2, which would make a response of it."""
@@ -72,11 +76,27 @@ class WebApp(TestApp):  # type: ignore[misc]
         self.extra_environ = {**self.extra_environ, "HTTP_HOST": parts.netloc, "wsgi.url_scheme": parts.scheme}
 
     def do_request(self, req: Any, status: Any = None, expect_errors: Any = None) -> Any:
-        """As WebTest's; raises what requests raised when no answer came."""
+        """As WebTest's; raises what requests raised when no answer came. A whole URL goes where it says."""
+        before = self.app
+        elsewhere = self._elsewhere(req)
+        if elsewhere is not None:
+            self.app = self._proxy_to(elsewhere)
+            req.environ["HTTP_HOST"] = urlsplit(elsewhere).netloc
         try:
             return super().do_request(req, status, expect_errors)
         except _OnTheWire as carrier:
             raise carrier.error from None
+        finally:
+            self.app = before
+
+    def _elsewhere(self, req: Any) -> str | None:
+        """The origin that `req` names, if not the app's server: WebTest keeps it in SERVER_NAME and SERVER_PORT."""
+        host, port = req.environ["SERVER_NAME"], req.environ["SERVER_PORT"]
+        server = urlsplit(self._server_url)
+        if (host, port) in (_NO_HOST, (server.hostname, str(server.port or _PORTS[server.scheme]))):
+            return None
+        scheme = "https" if port == "443" else server.scheme if port != "80" else "http"
+        return f"{scheme}://{host}:{port}"
 
     def _proxy_to(self, url: str) -> _Proxy:
         return _Proxy(url, client=self._send, allowed_methods=None)

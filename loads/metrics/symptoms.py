@@ -100,8 +100,8 @@ def _tell_starved(worker: int, health: Health) -> str:
     who = f"worker {worker} waited" if health.waited_us is not None else f"programs beside worker {worker} waited"
     return (
         f"{who} {_percent(health.starved.share)} of the time, {_seconds(health.starved.wall_us)} long, for a processor "
-        "that other programs used: latencies above are inflated; end them, run fewer workers than processors, or move "
-        "the tested service to another machine"
+        "that other programs used: latencies above are inflated; end those programs, run fewer workers than "
+        "processors, or move the tested service to another machine"
     )
 
 

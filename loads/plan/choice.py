@@ -21,10 +21,10 @@ class Deck:
 
     Args:
         weights: how often each test comes up, each 1 or more.
-        seed: the same seed gives the same choices.
+        seed: the same seed gives the same choices; None: in the order given.
     """
 
-    def __init__(self, weights: Sequence[int], seed: int) -> None:
+    def __init__(self, weights: Sequence[int], seed: int | None) -> None:
         shrink = gcd(*weights)
         self._cards = [index for index, weight in enumerate(weights) for _ in range(weight // shrink)]
         self._seed = seed
@@ -42,5 +42,7 @@ class Deck:
 
     def _shuffle(self, pass_number: int) -> tuple[int, ...]:
         cards = list(self._cards)
+        if self._seed is None:
+            return tuple(cards)
         random.Random(f"{self._seed}/{pass_number}").shuffle(cards)
         return tuple(cards)

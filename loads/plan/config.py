@@ -155,5 +155,5 @@ def only_an_option(name: str, option: str) -> UsageError:
 def nearest(name: str, known: Iterable[str], what: str) -> str:
     """A hint for who wrote `name`, which is none of the `known`."""
     there = list(known)
-    close = difflib.get_close_matches(name, there, n=1)
+    close = difflib.get_close_matches(name, there, n=1, cutoff=0.75)
     return f"did you mean {close[0]}?" if close else f"the {what} are {', '.join(there)}"

@@ -54,6 +54,7 @@ class Begin:
     server_url: str | None
     fresh_session: bool
     think_time_us: tuple[int, int] | None = None
+    stop_on_failure: int | None = None
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,7 @@ from loads.wire.messages import (
     Load,
     Loaded,
     LoadFailed,
+    Misused,
     PhaseDone,
     Ready,
     Start,
@@ -180,11 +181,15 @@ class PoolState:
         if message.seq != member.last_seq + 1:
             raise ProtocolError(f"worker {member.number} sent delta {message.seq} after {member.last_seq}")
         member.last_seq = message.seq
-        member.last_us = message.t_us + US_PER_S
+        run_us = message.t_us if self._go is None else now_us - self._go.run_at_us
+        member.last_us = max(member.last_us, min(message.t_us + US_PER_S, run_us))
         member.delivered = Counts(
             *(mine + more for mine, more in zip(member.delivered, message.summary.counts, strict=True))
         )
         return [Measured(member.number, message)]
+
+    def _misused(self, member: _Member, message: Misused, now_us: int) -> list[Effect]:
+        return self._refuse(LoadFailed(message=message.message, hint=message.hint, traceback=""))
 
     def _phase_done(self, member: _Member, message: PhaseDone, now_us: int) -> list[Effect]:
         member.state = MemberState.RESTING
@@ -208,6 +213,7 @@ class PoolState:
             server_url=begin.server_url,
             fresh_session=begin.fresh_session,
             think_time_us=begin.think_time_us,
+            stop_on_failure=begin.stop_on_failure,
         )
         return [Tell(member.number, assign)]
 
@@ -328,8 +334,9 @@ class PoolState:
         if replaced:
             self._members[member.number] = _Member(member.number, last_us=loss.to_us, deaths_us=member.deaths_us)
             effects.append(Spawn(member.number))
+        if member.number in self._running or replaced:
+            self._ended_us = max(self._ended_us, loss.to_us)
         if not (replaced and resumes):
-            self._ended_us = max(self._ended_us, loss.to_us if member.number in self._running else 0)
             effects += self._through(member)
         return effects + self._gone()
 
@@ -381,6 +388,9 @@ _SAYINGS: dict[tuple[type[Any], MemberState], _Saying] = {
     (Delta, _S.FITTING): PoolState._delta,
     (Delta, _S.RUNNING): PoolState._delta,
     (Delta, _S.FINISHING): PoolState._delta,
+    (Misused, _S.FITTING): PoolState._misused,
+    (Misused, _S.RUNNING): PoolState._misused,
+    (Misused, _S.FINISHING): PoolState._misused,
     (PhaseDone, _S.RUNNING): PoolState._phase_done,
     (Bye, _S.FINISHING): PoolState._bye,
     # What a worker was about to say when it was told to finish.

@@ -38,8 +38,7 @@ def by_url(result: Result) -> list[UrlStats]:
     stats = []
     for name, series in merged.items():
         mean_us = series.service.mean_us
-        good = sum(count for status, count in series.statuses.items() if 200 <= status < 400)
-        rate = good / series.hits if series.hits else 0.0
+        rate = 1 - series.failed / series.hits if series.hits else 0.0
         stats.append(UrlStats(name, series.hits, None if mean_us is None else mean_us / US_PER_S, rate))
     return sorted(stats, key=lambda entry: (-entry.hits, entry.name))
 

@@ -49,13 +49,13 @@ def spark(values: Sequence[float], width: int) -> str:
 
 def _progress(result: Result, elapsed_us: int, width: int) -> RenderableType:
     part, left_us = _part_done(result, elapsed_us)
-    told = format_duration(_whole(elapsed_us))
+    told = _whole(elapsed_us)
     if result.stop is not None:
         told += ", stopping"
     elif part >= 1.0:
         told += ", finishing"
     elif left_us is not None:
-        told += f", {format_duration(_whole(left_us))} left"
+        told += f", {_whole(left_us)} left"
     color = "green" if part >= 1.0 else "cyan"
     bar = ProgressBar(
         total=1.0, completed=part, width=max(10, width - len(told) - 9), complete_style=color, finished_style=color
@@ -177,5 +177,5 @@ def _warning(result: Result, elapsed_us: int, width: int) -> list[Text]:
     return [line]
 
 
-def _whole(duration_us: int) -> int:
-    return duration_us // US_PER_S * US_PER_S
+def _whole(duration_us: int) -> str:
+    return format_duration(duration_us // US_PER_S * US_PER_S) if duration_us >= US_PER_S else "0s"

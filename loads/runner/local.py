@@ -142,12 +142,12 @@ class _LocalRun:
 
     def _begin(self, plan: Plan) -> Begin:
         spec = self._spec
-        return Begin(plan, spec.seed, spec.server_url, spec.fresh_session, spec.think_time_us)
+        return Begin(plan, spec.seed, spec.server_url, spec.fresh_session, spec.think_time_us, spec.stop_on_failure)
 
     def _stop_on_failure(self, result: Result) -> None:
         """Enough has gone wrong: what is in flight may end."""
         if self._stop is None and has_failed_enough(self._spec, result):
-            self._stop = Stop.FAILURES
+            self._stop = result.stop = Stop.FAILURES
             self._follower.noticed(f"stopping after {result.trouble:,} failures and errors")
             self._handle(Halt(now=False))
 
@@ -167,6 +167,8 @@ class _LocalRun:
             self._follower.noticed("stopping at once")
         else:
             return
+        if self._result is not None:
+            self._result.stop = self._stop
         self._handle(Halt(now=self._stop is Stop.HARD))
         if self._run_at_us is None:
             self._handle(End())

@@ -8,7 +8,7 @@
                 <- Ready
     Start       ->                  a phase begins at that time
                 <- Delta ...        once a second
-                <- PhaseDone
+                <- PhaseDone        (or Misused, at any time after Assign)
     Start ...   ->                  the next one, or
     Finish      ->                  run the fixtures' ends
                 <- Delta, Bye
@@ -91,6 +91,7 @@ class Assign(_Message, frozen=True):
     server_url: str | None
     fresh_session: bool
     think_time_us: tuple[int, int] | None = None
+    stop_on_failure: int | None = None
 
 
 class Ready(_Message, frozen=True):
@@ -118,6 +119,13 @@ class Delta(_Message, frozen=True):
     users: int
     summary: Summary
     health: Health | None = None
+
+
+class Misused(_Message, frozen=True):
+    """A test asked for what nobody gave it, like the URL of the server: the run makes no sense."""
+
+    message: str
+    hint: str
 
 
 class PhaseDone(_Message, frozen=True):
@@ -149,6 +157,6 @@ class Bye(_Message, frozen=True):
 
 Down = Load | Assign | Start | Alive | Stop | Finish
 """From the parent to a worker."""
-Up = Hello | Loaded | LoadFailed | Ready | Delta | PhaseDone | Bye
+Up = Hello | Loaded | LoadFailed | Ready | Delta | Misused | PhaseDone | Bye
 """From a worker to its parent."""
 Message = Down | Up

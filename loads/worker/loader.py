@@ -115,7 +115,10 @@ def _load(target: str, left_out: dict[str, None]) -> Iterator[Scenario]:
         needy: dict[str, None] = {}
         found = _cases_of(module, needy)
         if not found and not needy:
-            raise LoadFailure(f"no test class in {module.__name__}", "test classes derive from loads.case.TestCase")
+            raise LoadFailure(
+                f"no test class in {module.__name__}",
+                "test classes derive from loads.case.TestCase, or are plain tests that take no fixtures",
+            )
         left_out.update(needy)
         for cls in found:
             yield from _scenarios_of(cls)
@@ -228,3 +231,10 @@ def _check_runs(scenario: Scenario) -> None:
         raise LoadFailure(f"{cls.__name__}.{scenario.method} is async, so calling it would run nothing", way_out)
     if issubclass(cls, PlainTest) and inspect.isgeneratorfunction(method):
         raise LoadFailure(f"{scenario.name} is a generator, so calling it would run nothing", way_out)
+
+
+def uses_app(cls: type[unittest.TestCase]) -> bool:
+    """Whether some function of `cls` names an attribute ``app``, which may be that of loads.case.TestCase."""
+    functions = [thing for owner in cls.__mro__ for thing in vars(owner).values() if inspect.isfunction(thing)]
+    own = [function for function in functions if function.__module__.partition(".")[0] not in ("unittest", "loads")]
+    return any("app" in function.__code__.co_names for function in own)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import time
 import unittest
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from loads.errors import Interrupted
+from loads.errors import Interrupted, UsageError
 from loads.metrics.summary import ErrorKey, SeriesKey
 from loads.worker.tracebacks import format_traceback, kind_name, message_of, place_of
 
@@ -28,9 +29,13 @@ ERROR = "error"
 class Faults:
     """Counts failures and errors of one worker, from iterations and fixtures alike."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder, on_misuse: Callable[[UsageError], None] | None = None) -> None:
         self._recorder = recorder
+        self._on_misuse = on_misuse
         self.run_at_us: int | None = None
+        self.left: int | None = None
+        """So many more, and it is enough."""
+        self.on_enough: Callable[[], None] | None = None
 
     def failure(self, error: BaseException, scenario: str, after: SeriesKey | None, place: str = "") -> None:
         """An assertion did not hold, `after` that request; `place` for one that has no traceback."""
@@ -46,6 +51,12 @@ class Faults:
         self, outcome: str, error: BaseException, scenario: str, after: SeriesKey | None, place: str = ""
     ) -> None:
         t_us = 0 if self.run_at_us is None else max(0, time.monotonic_ns() // 1_000 - self.run_at_us)
+        if isinstance(error, UsageError) and self._on_misuse is not None:
+            self._on_misuse(error)
+        if self.left is not None:
+            self.left -= 1
+            if self.left <= 0 and self.on_enough is not None:
+                self.on_enough()
         key = ErrorKey(outcome, kind_name(type(error)), place or place_of(error.__traceback__))
         known = key in self._recorder.summary.errors
         trace = "" if known else format_traceback(error)

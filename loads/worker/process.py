@@ -16,10 +16,12 @@ from gevent.queue import Queue
 from loads.client.capture import install
 from loads.client.hit import close_open_hits
 from loads.client.recorder import Recorder
+from loads.client.session import environment
 from loads.client.user import Numbers, VirtualUser
-from loads.errors import ProtocolError
+from loads.errors import ProtocolError, UsageError
 from loads.plan.choice import Deck
 from loads.plan.share import share
+from loads.units import sendable
 from loads.wire.messages import (
     PROTOCOL,
     Alive,
@@ -31,6 +33,7 @@ from loads.wire.messages import (
     Load,
     Loaded,
     LoadFailed,
+    Misused,
     PhaseDone,
     Ready,
     ScenarioInfo,
@@ -42,7 +45,7 @@ from loads.worker.executor import Crew, Executor, scenario_of
 from loads.worker.finder import LoadFailure
 from loads.worker.fixtures import Fixtures
 from loads.worker.health import Sampler
-from loads.worker.loader import Scenario, hook_names, load_targets
+from loads.worker.loader import Scenario, hook_names, load_targets, uses_app
 from loads.worker.meter import Meter, monotonic_us
 from loads.worker.outcome import Faults
 from loads.worker.watchdog import Watchdog
@@ -60,7 +63,7 @@ class Worker:
     def __init__(self, send: Callable[[Up], None], page: memoryview, *, leased: bool = True) -> None:
         self._send = send
         self._recorder = Recorder(page)
-        self._faults = Faults(self._recorder)
+        self._faults = Faults(self._recorder, self._misused)
         self._sampler = Sampler()
         self._meter = Meter(self._recorder, send, self._sampler.take)
         self._leased = leased
@@ -70,6 +73,7 @@ class Worker:
         self._crew: Crew | None = None
         self._executor: Executor | None = None
         self._stop: Stop | None = None
+        self._told_misuse = False
         self._watchdog = Watchdog(self._recorder, page, scenario_of)
 
     def handle(self, message: Down) -> None:
@@ -100,13 +104,26 @@ class Worker:
         if self._executor is not None:
             self._executor.stop(now=message.now)
 
+    def _misused(self, error: UsageError) -> None:
+        """Every iteration would fail for the same reason: one word is enough."""
+        if not self._told_misuse:
+            self._told_misuse = True
+            self._send(Misused(message=sendable(error.message), hint=sendable(error.hint)))
+
+    def _enough(self) -> None:
+        """As many have failed as the user wants to see: start no more, and tell at once."""
+        if self._stop is None:
+            self.stop(Stop(now=False))
+            gevent.spawn(self._meter.flush)
+
     def _load(self, message: Load) -> None:
         if message.log_level is not None:
             _set_up_logging(message.log_level, message.log_file)
         try:
             suite = load_targets(message.targets, message.search_path, message.select)
         except LoadFailure as failure:
-            self._send(LoadFailed(message=failure.message, hint=failure.hint, traceback=failure.traceback))
+            what, hint, trace = (sendable(text) for text in (failure.message, failure.hint, failure.traceback))
+            self._send(LoadFailed(message=what, hint=hint, traceback=trace))
             return
         self._scenarios = suite.scenarios
         infos = tuple(ScenarioInfo(name=scenario.name, weight=scenario.weight) for scenario in self._scenarios)
@@ -115,22 +132,26 @@ class Worker:
 
     def _prepare(self, message: Assign) -> None:
         self._assign = message
+        self._faults.left, self._faults.on_enough = message.stop_on_failure, self._enough
         outside = VirtualUser(Numbers(worker=message.worker), self._recorder)
         install(outside, get_original("select", "poll") if hasattr(select, "POLLIN") else None)
         outside.enter()
+        environment()
+        if any(uses_app(scenario.cls) for scenario in self._scenarios):
+            import loads.client.webapp  # noqa: F401 - now rather than in the first user's first iteration
         self._fixtures = Fixtures(self._scenarios, self._faults)
         runnable = self._fixtures.set_up()
         once = message.plan.each_once
         self._crew = Crew(
             self._scenarios,
             runnable,
-            Deck([1 if once else scenario.weight for scenario in self._scenarios], message.seed),
+            Deck([1 if once else scenario.weight for scenario in self._scenarios], None if once else message.seed),
             self._recorder,
             self._faults,
             self._meter,
             worker=message.worker,
             server_url=message.server_url,
-            fresh_session=message.fresh_session,
+            fresh_session=message.fresh_session or once,
             think_time_us=message.think_time_us,
             seed=message.seed,
         )
@@ -163,7 +184,10 @@ class Worker:
         self._sampler.look_once_more()
         self._meter.flush(last=True)
         self._sampler.end()
+        planned_us = phase.duration_us
         ended_us = max(crew.last_end_us, message.phase_at_us) - message.run_at_us
+        if planned_us is not None and crew.runnable and self._stop is None:
+            ended_us = max(ended_us, message.phase_at_us + planned_us - message.run_at_us)
         self._send(PhaseDone(phase=message.phase, ended_us=ended_us))
 
     def _finish(self) -> None:

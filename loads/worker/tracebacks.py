@@ -13,6 +13,8 @@ import loads
 _MACHINERY = tuple(f"{Path(module.__file__ or '').parent}/" for module in (loads, unittest))
 _LIBRARIES = tuple({f"{sysconfig.get_path(name)}/" for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _FROZEN = "<frozen "
+_COMPILED = ("src/gevent/", "src/greenlet/")
+"""Frames of compiled modules carry the path that they were built from."""
 _MAX_CAUSES = 8
 
 
@@ -37,6 +39,8 @@ def format_traceback(error: BaseException) -> str:
 
 def message_of(error: BaseException) -> str:
     """``str(error)``, for errors whose own code fails at that, too."""
+    if kind_name(type(error)) == "bdb.BdbQuit":
+        return "a breakpoint has no terminal here: --workers 0 runs the tests inside the command"
     try:
         return str(error)
     except Exception as failure:
@@ -53,15 +57,14 @@ def place_of(trace: TracebackType | None) -> str:
     return f"{filename}:{line}"
 
 
-def place_of_frames(frame: FrameType | None) -> str:
-    """The same for a stack that runs: the innermost line of the user's own code, or of any."""
+def place_of_frames(frame: FrameType | None) -> str | None:
+    """The same for a stack that runs: the innermost line of the user's own code; None when there is none."""
     places = []
     while frame is not None:
         places.append((frame.f_code.co_filename, frame.f_lineno))
         frame = frame.f_back
     own = [place for place in places if not _is_foreign(place[0])]
-    filename, line = (own or places or [("", 0)])[0]
-    return f"{filename}:{line}"
+    return "{}:{}".format(*own[0]) if own else None
 
 
 def kind_name(type_: type[BaseException]) -> str:
@@ -72,7 +75,7 @@ def kind_name(type_: type[BaseException]) -> str:
 
 
 def _is_foreign(filename: str) -> bool:
-    return filename.startswith((*_MACHINERY, *_LIBRARIES, _FROZEN))
+    return filename.startswith((*_MACHINERY, *_LIBRARIES, _FROZEN, *_COMPILED))
 
 
 def _one(formatted: traceback.TracebackException) -> str:
@@ -83,4 +86,4 @@ def _one(formatted: traceback.TracebackException) -> str:
 
 
 def _is_machinery(filename: str) -> bool:
-    return filename.startswith((*_MACHINERY, _FROZEN)) or "/importlib/" in filename
+    return filename.startswith((*_MACHINERY, _FROZEN, *_COMPILED)) or "/importlib/" in filename

@@ -10,6 +10,7 @@ What blocks at the moment also stands in the page of counters, so that a worker 
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 BLOCKED_AFTER_S: Final = 0.25
 """An event loop that is late by so much is blocked."""
 _BEAT_S: Final = 0.05
+_ORPHAN_S: Final = 3.0
 
 
 class Watchdog:
@@ -40,6 +42,8 @@ class Watchdog:
         self._thread_id = get_original("_thread", "get_ident")()
         self._beat_ns = 0
         self._blocked: tuple[str, str] | None = None
+        self._parent = os.getppid()
+        self._orphaned_ns: int | None = None
         self._running = False
         self._beating: gevent.Greenlet | None = None
 
@@ -69,11 +73,21 @@ class Watchdog:
                 write_note(self._page, "")
             self._beat_ns = now_ns
 
+    def _leave_with_parent(self) -> None:
+        """A worker whose parent is gone ends by itself, unless its test never lets it: then this does it."""
+        if os.getppid() == self._parent:
+            self._orphaned_ns = None
+        elif self._orphaned_ns is None:
+            self._orphaned_ns = time.monotonic_ns()
+        elif time.monotonic_ns() - self._orphaned_ns > _ORPHAN_S * 1e9:
+            os._exit(1)
+
     def _watch(self) -> None:
         """The native thread."""
         sleep: Callable[[float], Any] = get_original("time", "sleep")
         while self._running:
             sleep(_BEAT_S)
+            self._leave_with_parent()
             late_s = (time.monotonic_ns() - self._beat_ns) / 1e9
             if late_s < BLOCKED_AFTER_S or not self._running:
                 continue
@@ -81,6 +95,9 @@ class Watchdog:
             if frame is None:
                 continue
             if self._blocked is None:
-                self._blocked = (self._scenario_of(frame) or "(outside)", place_of_frames(frame))
+                place = place_of_frames(frame)
+                if place is None:
+                    continue  # not the test's doing: the machine is busy, or Loads is
+                self._blocked = (self._scenario_of(frame) or "(outside)", place)
             scenario, place = self._blocked
             write_note(self._page, f"blocked for {late_s:.0f} s by {scenario} at {place}")

@@ -25,6 +25,21 @@ def test_workers_of_a_killed_runner_end_by_themselves(loads: LoadsRunner, nginx:
         process.communicate()
 
 
+def test_a_worker_whose_test_never_lets_go_ends_too(loads: LoadsRunner) -> None:
+    loads.write(
+        "spins.py",
+        "from loads.case import TestCase\nclass TestSpins(TestCase):\n"
+        "    def test_it(self):\n        print('spinning', flush=True)\n        while True:\n            pass\n",
+    )
+    with loads.start("spins.py", "-d", "60s", "--workers", "1") as process:
+        [worker] = loads.wait_for_workers(process, 1)
+        assert process.stderr is not None
+        wait_until(lambda: "spinning" in process.stderr.readline(), "the test")
+        process.kill()
+        wait_until(lambda: not alive(worker), "the worker to end", 10)
+        process.communicate()
+
+
 def test_load_stops_while_the_runner_is_frozen_and_goes_on_after(loads: LoadsRunner, nginx: Nginx) -> None:
     loads.write("home.py", HOME)
     with loads.start("home.py", "-d", "12s", "-u", "10", "--workers", "2", "--server-url", nginx.url) as process:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.commands import LoadsRunner
 from tests.servers import Nginx
 
@@ -85,16 +87,50 @@ class TestTwo(TestCase):
     assert nginx.count() == 2
 
 
-def test_without_a_server_the_error_says_what_to_do(loads: LoadsRunner) -> None:
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_without_a_server_the_run_ends_at_once_and_says_what_to_do(loads: LoadsRunner, workers: str) -> None:
     loads.write(
         "none.py",
         "from loads.case import TestCase\n"
         "class TestNone(TestCase):\n    def test_it(self):\n        self.app.get('/')\n",
     )
-    run = loads.run("none.py")
-    assert run.exit_code == 1
-    assert "TestNone has no server_url" in run.out
-    assert "--server-url" in run.out
+    run = loads.run("none.py", "-u", "50", "-d", "60s", "--workers", workers)
+    assert (run.exit_code, run.out, run.document) == (2, "", {})
+    assert "loads-runner: TestNone has no server_url" in run.err
+    assert "--server-url" in run.err
+    assert "Traceback" not in run.err
+
+
+def test_a_name_that_is_no_text_is_the_tests_own_error(loads: LoadsRunner, nginx: Nginx) -> None:
+    loads.write(
+        "names.py",
+        "from loads.case import TestCase\nclass TestNames(TestCase):\n"
+        "    def test_number(self):\n        self.session.get(self.server_url, name=5)\n"
+        "    def test_empty(self):\n        self.session.get(self.server_url, name='')\n",
+    )
+    run = loads.run("names.py", "--server-url", nginx.url)
+    assert (run.totals["errors"], run.totals["hits"], run.exit_code) == (2, 0, 1)
+    assert "TypeError: name=5: the name of a series is a text" in run.out
+    assert nginx.count() == 0
+
+
+def test_a_whole_url_on_the_app_goes_where_it_says(loads: LoadsRunner, site: str, nginx: Nginx) -> None:
+    loads.write(
+        "elsewhere.py",
+        f"""
+from loads.case import TestCase
+
+class TestElsewhere(TestCase):
+    server_url = "{site}"
+
+    def test_it(self):
+        self.assertNotIn("Target", self.app.get("{nginx.url}/"))
+        self.assertIn("Target", self.app.get("/"))
+        self.assertIn("Target", self.app.get(self.server_url + "/"))
+""",
+    )
+    assert loads.run("elsewhere.py").exit_code == 0
+    assert nginx.count() == 1
 
 
 def test_counters_transactions_and_subtests_are_series_of_their_own(loads: LoadsRunner, site: str) -> None:
@@ -168,7 +204,7 @@ class TestWeights(TestCase):
     assert abs(seldom - 20) <= 4
     second = loads.run("weights.py", "-u", "4", "--hits", "20", "--seed", "7", "--workers", "1")
     assert second.document["counters"] == first.document["counters"]
-    once = loads.run("weights.py")
+    once = loads.run("weights.py", "--workers", "1")
     assert (once.document["counters"]["often"], once.document["counters"]["seldom"]) == (1, 1)
 
 

@@ -56,7 +56,7 @@ def test_a_run_stops_when_enough_has_failed(loads: LoadsRunner) -> None:
         assert run.exit_code == 1
         assert run.document["verdict"] == "failed"
         assert run.document["run"]["duration_s"] < 20
-        assert run.totals["failures"] >= 50
+        assert 50 <= run.totals["failures"] <= 110
         assert "stopping after" in run.err
         assert "stopped early for it" in run.out
 

@@ -109,7 +109,7 @@ def test_each_warning_says_what_it_means_and_what_to_do() -> None:
     )
     assert told(w0=spans(9, waited_us=410_000)) == [
         "worker 0 waited 41 % of the time, 9 s long, for a processor that other programs used: latencies above are "
-        "inflated; end them, run fewer workers than processors, or move the tested service to another machine"
+        "inflated; end those programs, run fewer workers than processors, or move the tested service to another machine"
     ]
     assert told(w0=spans(3, stalled_us=700_000))[0].startswith("programs beside worker 0 waited 70 % of the time, 3 s")
     assert told(w0=spans(5, lag=histogram_of([120_000] * 99 + [310_000]))) == [

@@ -43,6 +43,7 @@ from loads.wire.messages import (
     Load,
     Loaded,
     LoadFailed,
+    Misused,
     PhaseDone,
     Ready,
     ScenarioInfo,
@@ -79,11 +80,11 @@ MAY_SAY = {
     S.STARTING: {Hello},
     S.LOADING: {Loaded, LoadFailed},
     S.LOADED: set(),
-    S.FITTING: {Ready, Delta},
+    S.FITTING: {Misused, Ready, Delta},
     S.READY: set(),
-    S.RUNNING: {Delta, PhaseDone},
+    S.RUNNING: {Misused, Delta, PhaseDone},
     S.RESTING: set(),
-    S.FINISHING: {Loaded, LoadFailed, Ready, Delta, PhaseDone, Bye},
+    S.FINISHING: {Loaded, LoadFailed, Misused, Ready, Delta, PhaseDone, Bye},
     S.GONE: set(),
 }
 
@@ -397,13 +398,29 @@ def test_deaths_that_are_far_apart_are_forgiven() -> None:
 def test_a_loss_is_what_the_counters_hold_beyond_what_was_delivered() -> None:
     """Of nine begun iterations six ended in deltas: three are lost, one of them begun after the last delta."""
     state = running_pool(TIMED)
-    said(state, 0, delta_of(1, 5, 4, sent=4), delta_of(2, 3, 2, sent=5, t_us=US_PER_S))
+    first, second = delta_of(1, 5, 4, sent=4), delta_of(2, 3, 2, sent=5, t_us=US_PER_S)
+    said(state, 0, first, second, now_us=AT_US + 2 * US_PER_S)
     (lost, _) = state.handle(died(0, started=9, ended=7, sent=12, unsent=1), AT_US + 2_500_000)
     assert isinstance(lost, Lost)
     assert lost.missing == Counts(started=1, ended=1, sent=3, unsent=1)
     assert (lost.loss.iterations, lost.loss.sent, lost.loss.unsent) == (3, 3, 1)
     assert (lost.loss.from_us, lost.loss.to_us) == (2 * US_PER_S, 2_500_000)
     assert (lost.loss.worker, lost.loss.incarnation, lost.loss.reason) == (0, 0xBEEF, "was killed by SIGKILL")
+
+
+def test_a_loss_begins_when_the_last_delta_was_sent_also_within_its_second() -> None:
+    state = running_pool(TIMED)
+    said(state, 0, delta_of(1, 5, 4, sent=4), now_us=AT_US + 300_000)
+    (lost, _) = state.handle(died(0, started=9), AT_US + 400_000)
+    assert isinstance(lost, Lost)
+    assert (lost.loss.from_us, lost.loss.to_us) == (300_000, 400_000)
+
+
+def test_a_test_that_lacks_what_only_the_user_can_give_refuses_the_run() -> None:
+    state = running_pool(TIMED)
+    told = said(state, 0, Misused(message="no server", hint="give one"))
+    assert told == [Refused(LoadFailed(message="no server", hint="give one", traceback=""))]
+    assert said(state, 0, Misused(message="no server", hint="give one")) == []
 
 
 def test_a_replacement_can_not_have_lost_what_was_before_it() -> None:
