@@ -6,11 +6,12 @@ needs them is imported inside the function. The link is a function call; plan, r
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from typing import TYPE_CHECKING
 
-from loads.errors import NotStarted
+from loads.errors import ExitCode, NotStarted
 from loads.metrics.counters import PAGE_BYTES
 from loads.metrics.result import Result
 from loads.metrics.symptoms import warnings_of
@@ -51,7 +52,7 @@ class _InlineRun:
         """From the tests' names to the finished result."""
         plan, result = self._load()
         self._follower.planned(result)
-        signals = (signal.SIGINT, signal.SIGTERM)
+        signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         before = {number: signal.signal(number, lambda *_: self._interrupt(result)) for number in signals}
         try:
             self._go_through(plan, result)
@@ -116,7 +117,11 @@ class _InlineRun:
 
     def _interrupt(self, result: Result) -> None:
         """What Ctrl-C does: gracefully first, at once the second time."""
-        hard = result.stop in (HowStopped.GRACEFUL, HowStopped.HARD)
+        if result.stop is HowStopped.HARD:
+            os._exit(int(ExitCode.INTERRUPTED))  # the test lets nothing else happen
+        hard = result.stop is HowStopped.GRACEFUL
         result.stop = HowStopped.HARD if hard else HowStopped.GRACEFUL
-        self._follower.noticed("stopping at once" if hard else "stopping; once more to stop at once")
+        self._follower.noticed(
+            "stopping at once; once more to leave without a result" if hard else "stopping; once more to stop at once"
+        )
         self._worker.stop(Stop(now=hard))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -12,12 +14,12 @@ import loads
 from loads.cli.assemble import assemble
 from loads.cli.layers import read_layers
 from loads.cli.options import with_options
+from loads.cli.terminal import Unbreakable, prepare_streams, say, show, show_bytes
 from loads.errors import ExitCode, LoadsError, NotStarted, UsageError
 from loads.runner.spec import RunSpec
 
 if TYPE_CHECKING:
     from loads.metrics.result import Result
-    from loads.report.live import LiveScreen, PlainScreen, QuietScreen
 
 EPILOG = """\
 \b
@@ -73,6 +75,7 @@ def command(**options: Any) -> ExitCode:
 
 def main(arguments: list[str] | None = None) -> None:
     """The command, with every foreseen problem as one message and its exit code."""
+    prepare_streams()
     try:
         status = command.main(arguments, prog_name="loads-runner", standalone_mode=False)
     except click.ClickException as error:
@@ -84,18 +87,33 @@ def main(arguments: list[str] | None = None) -> None:
     except (click.Abort, KeyboardInterrupt):
         complain(NotStarted("stopped before the first iteration"))
         status = ExitCode.ABORTED
-    sys.stdout.flush()
-    sys.exit(int(status or 0))
+    except OSError as error:
+        complain(
+            LoadsError(
+                f"this machine does not let it run: {error}", "see its limits (ulimit -a), disks and directories"
+            )
+        )
+        status = ExitCode.FAILED
+    _leave(int(status or 0))
 
 
 def complain(error: LoadsError) -> None:
     """One message on the standard error: what happened, the test's own traceback if there is one, what to do."""
-    print(f"loads-runner: {error.message}", file=sys.stderr)
+    say(f"loads-runner: {error.message}")
     trace = getattr(error, "traceback", "")
     if trace:
-        print(trace, file=sys.stderr)
+        say(trace)
     if error.hint:
-        print(f"  {error.hint}".replace("\n", "\n  "), file=sys.stderr)
+        say(f"  {error.hint}".replace("\n", "\n  "))
+
+
+def _leave(status: int) -> NoReturn:
+    """End the process, and with it threads that tests left behind in it (--workers 0)."""
+    show_bytes(b"")
+    own = threading.main_thread()
+    if any(thread is not own and not thread.daemon for thread in threading.enumerate()):
+        os._exit(status)
+    sys.exit(status)
 
 
 def _run(spec: RunSpec, outputs: list[Path | None], *, quiet: bool) -> ExitCode:
@@ -114,45 +132,55 @@ def _run(spec: RunSpec, outputs: list[Path | None], *, quiet: bool) -> ExitCode:
             result = asyncio.run(run_local(spec, screen))
     finally:
         screen.close()
+    problems = _write(outputs, result, quiet=quiet)
+    problems += _show(result, quiet=quiet, to_stdout=to_stdout)
+    for problem in problems:
+        complain(problem)
+    status = result.judge().exit_code
+    return ExitCode.FAILED if problems and not status else status
+
+
+def _show(result: Result, *, quiet: bool, to_stdout: bool) -> list[LoadsError]:
+    """Print the block, or with --quiet what went wrong; the problem that this met, if any."""
     from loads.report.console import end_block, trouble_lines
 
-    if not quiet:
-        print(end_block(result), file=sys.stderr if to_stdout else sys.stdout)
-    elif result.judge().exit_code:
-        print("\n".join(trouble_lines(result)), file=sys.stderr)
-    return _write(outputs, result, shown=not quiet)
+    if quiet and not result.judge().exit_code:
+        return []
+    text = "\n".join(trouble_lines(result)) if quiet else end_block(result)
+    problem = show(text, on_error_stream=quiet or to_stdout)
+    return [] if problem is None else [LoadsError(f"the result could not be printed: {problem}", "")]
 
 
-def _write(outputs: list[Path | None], result: Result, *, shown: bool) -> ExitCode:
-    status = result.judge().exit_code
+def _write(outputs: list[Path | None], result: Result, *, quiet: bool) -> list[LoadsError]:
+    """Write the result to all `outputs` (None: the standard output); the problems that this met."""
     if not outputs:
-        return status
+        return []
     from loads.report.export import to_json
 
-    hint = "it is printed above" if shown else "run without --quiet to see it, or give another file"
+    hint = "run without --quiet to see it, or give another file" if quiet else "it is printed above"
     document = to_json(result)
+    problems = []
     for path in outputs:
-        if path is None:
-            sys.stdout.flush()
-            sys.stdout.buffer.write(document)
-            continue
+        problem = None
         try:
-            path.write_bytes(document)
+            if path is None:
+                problem = show_bytes(document)
+            else:
+                path.write_bytes(document)
         except OSError as error:
-            complain(LoadsError(f"the result could not be written to {path}: {error.strerror}", hint))
-            status = status or ExitCode.FAILED
-    return status
+            problem = error.strerror
+        if problem is not None:
+            where = "the standard output" if path is None else path
+            problems.append(LoadsError(f"the result could not be written to {where}: {problem}", hint))
+    return problems
 
 
-def _screen(*, quiet: bool, to_stdout: bool, inline: bool) -> LiveScreen | PlainScreen | QuietScreen:
+def _screen(*, quiet: bool, to_stdout: bool, inline: bool) -> Unbreakable:
     from rich.console import Console
 
     from loads.report.live import LiveScreen, PlainScreen, QuietScreen
 
-    def to_stderr(line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
-
     if quiet:
-        return QuietScreen(to_stderr)
+        return Unbreakable(QuietScreen(say))
     console = Console(stderr=to_stdout)
-    return LiveScreen(console) if console.is_terminal and not inline else PlainScreen(to_stderr)
+    return Unbreakable(LiveScreen(console) if console.is_terminal and not inline else PlainScreen(say))

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import http.client
 import io
-import time
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
-from loads.client.kinds import BEFORE_THE_WIRE, ErrorKind, kind_of
+from loads.client.clock import monotonic_ns
+from loads.client.kinds import ErrorKind, kind_of
 from loads.metrics.summary import SeriesKey
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Hit:
         self.was_sent = False
         self.bytes_sent = 0
         self.bytes_received = 0
-        self._start_ns = time.monotonic_ns()
+        self._start_ns = monotonic_ns()
         _open.add(self)
 
     def sending(self) -> None:
@@ -83,12 +83,12 @@ class Hit:
     def failed(self, error: BaseException) -> None:
         """No answer came."""
         self._error = kind_of(error, sent=self.was_sent) if self._error is None else self._error
-        self._record(time.monotonic_ns())
+        self._record(monotonic_ns())
 
     def closed(self) -> None:
         """The body was read to its end, or given up."""
         if self._closed_ns is None:
-            self._closed_ns = time.monotonic_ns()
+            self._closed_ns = monotonic_ns()
             if self._answered:
                 self._record(self._closed_ns)
 
@@ -111,8 +111,6 @@ class Hit:
             self._ended_ns = end_ns
             return
         _open.discard(self)
-        if not self.was_sent and self._error not in BEFORE_THE_WIRE and self._error is not ErrorKind.INTERRUPTED:
-            self._error = ErrorKind.CONNECT
         service_us = (end_ns - self._start_ns) // 1_000
         self._recorder.hit(
             self._key,

@@ -7,6 +7,8 @@ empty one, so nothing here may hold on to a part of it. `benchmarks/recorder.py`
 
 from __future__ import annotations
 
+from hashlib import blake2b
+
 from loads.metrics.counters import ENDED, SENT, STARTED, UNSENT
 from loads.metrics.summary import (
     ITERATION,
@@ -29,6 +31,10 @@ MAX_MESSAGE_CHARS = 2_000
 MAX_TRACEBACK_CHARS = 16_000
 
 
+_MAX_NAME_CHARS = 500
+_MOST = 2**63 - 1
+
+
 class Recorder:
     """Counts into `summary`, and into `page`: four u64 that outlive the process (see `metrics.counters`)."""
 
@@ -43,6 +49,8 @@ class Recorder:
         """What was recorded since the last call."""
         summary, self.summary = self.summary, Summary()
         summary.trim()
+        for name, count in summary.counters.items():
+            summary.counters[name] = max(-_MOST, min(count, _MOST))
         return summary
 
     def sending(self) -> None:
@@ -112,7 +120,7 @@ class Recorder:
         """Add to one of the test's own counters."""
         counters = self.summary.counters
         if name not in counters:
-            name = sendable(name)
+            name = _fit(name)
         counters[name] = counters.get(name, 0) + by
 
     def blocked(self, scenario: str, place: str, duration_us: int) -> None:
@@ -143,5 +151,13 @@ class Recorder:
     def _new_series(self, key: SeriesKey) -> Series:
         if len(self.summary.series) > 2 * MAX_NAMES:
             self.summary.trim()
-        key = SeriesKey(sendable(key.scenario), sendable(key.method), sendable(key.name), key.named)
+        key = SeriesKey(_fit(key.scenario), _fit(key.method), _fit(key.name), key.named)
         return self.summary.series.setdefault(key, Series())
+
+
+def _fit(name: str) -> str:
+    """`name` as it can be sent and shown: of a very long one the beginning, and a hash that tells it from others."""
+    if len(name) <= _MAX_NAME_CHARS:
+        return sendable(name)
+    digest = blake2b(name.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
+    return f"{sendable(name[:_MAX_NAME_CHARS])}... ({digest})"

@@ -6,10 +6,11 @@ records finds the running user through `running()`, so that a request made anywh
 
 from __future__ import annotations
 
-import time
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, NamedTuple
+
+from loads.client.clock import monotonic_ns
 
 if TYPE_CHECKING:
     import requests
@@ -95,10 +96,10 @@ class _Transaction:
         self._named = named
 
     def __enter__(self) -> None:
-        self._begin_ns = time.monotonic_ns()
+        self._begin_ns = monotonic_ns()
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        service_us = (time.monotonic_ns() - self._begin_ns) // 1_000
+        service_us = (monotonic_ns() - self._begin_ns) // 1_000
         self._recorder.transaction(self._user.scenario, self._name, self._named, service_us, kind is not None)
 
 

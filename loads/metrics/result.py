@@ -158,6 +158,7 @@ class Result(msgspec.Struct, kw_only=True):
             started=self.started,
             unstarted=self.unstarted,
             given_up=len(self.given_up),
+            deaths=len(self.losses),
             imbalances=0 if self.duration_us is None else len(self.imbalances()),
         )
 

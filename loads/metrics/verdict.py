@@ -56,13 +56,14 @@ def judge(
     unstarted: int,
     given_up: int,
     imbalances: int = 0,
+    deaths: int = 0,
 ) -> Judgement:
     """The verdict on a run with these totals.
 
     `ended` counts iterations that came to their end by themselves; a run of nothing but `skipped` is passed, as with
     unittest. `hits` are requests whose outcome is known, `lost` those sent by a worker that died before it could tell.
     `unstarted` iterations were planned and nobody began them. `given_up` workers died too often to be replaced.
-    `imbalances`: how many laws of conservation the result breaks.
+    `imbalances`: how many laws of conservation the result breaks. `deaths`: of workers.
     """
     broken = [plural(count, word) for count, word in ((failures, "failure"), (errors, "error")) if count]
     doubts = []
@@ -80,6 +81,8 @@ def judge(
         doubts.append(f"{plural(unstarted, 'planned iteration')} never started")
     if lost_iterations and not doubts:
         broken.append(f"{plural(lost_iterations, 'iteration')} lost with a worker")
+    if deaths and not (lost_iterations or given_up):
+        broken.append(f"{plural(deaths, 'worker')} died")
     if stop is Stop.HARD:
         return Judgement(Verdict.ABORTED, ExitCode.INTERRUPTED, ["stopped at once by the user", *doubts, *broken])
     if doubts:

@@ -7,19 +7,16 @@ what it delivered. Its prints are passed on a line at a time, and not without en
 from __future__ import annotations
 
 import asyncio
-import secrets
 import signal
-import socket
-import sys
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from loads.errors import ProtocolError
-from loads.metrics.counters import Counts, read_note
+from loads.pool.child import Child, start_child
 from loads.pool.events import (
     AllGone,
     AllLoaded,
@@ -50,14 +47,10 @@ _STRAGGLERS_S = 0.5
 Report = AllLoaded | Refused | AllReady | Measured | PhaseOver | Lost | AllGone | Printed
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Worker:
     number: int
-    page: Path
-    process: asyncio.subprocess.Process
-    writer: asyncio.StreamWriter
-    gone: bool = False
-    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    child: Child
 
 
 class WorkerPool:
@@ -112,63 +105,43 @@ class WorkerPool:
 
     def _tell(self, number: int, message: Down) -> None:
         worker = self._workers.get(number)
-        if worker is not None and not worker.writer.is_closing():
-            worker.writer.write(frame(message))
+        if worker is not None and not worker.child.writer.is_closing():
+            worker.child.writer.write(frame(message))
 
     @staticmethod
     def _kill(worker: _Worker) -> None:
         with suppress(ProcessLookupError):
-            worker.process.kill()
+            worker.child.process.kill()
 
     async def _run_worker(self, number: int) -> None:
         """One process's life, from its start to the last byte it wrote."""
-        incarnation = secrets.randbits(64)
-        page = self._directory / f"worker-{number}-{incarnation:016x}.page"
-        ours, theirs = socket.socketpair()
-        with theirs:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-P",
-                "-m",
-                "loads.worker",
-                str(theirs.fileno()),
-                str(page),
-                f"{incarnation:016x}",
-                pass_fds=[theirs.fileno()],
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                start_new_session=True,
-            )
-        reader, writer = await asyncio.open_connection(sock=ours)
-        worker = self._workers[number] = _Worker(number, page, process, writer)
+        child = await start_child(number, self._directory)
+        worker = self._workers[number] = _Worker(number, child)
         if self._closing:
             self._kill(worker)
-        assert process.stdout is not None
-        assert process.stderr is not None
         listening = [
-            asyncio.create_task(self._listen(worker, reader)),
-            asyncio.create_task(pass_on(process.stdout, number, self._report)),
-            asyncio.create_task(pass_on(process.stderr, number, self._report)),
+            asyncio.create_task(self._listen(worker)),
+            asyncio.create_task(pass_on(child.out, number, self._report)),
+            asyncio.create_task(pass_on(child.err, number, self._report)),
         ]
         try:
-            status = await process.wait()
+            status = await child.process.wait()
             _, held_open = await asyncio.wait(listening, timeout=_STRAGGLERS_S)
             for task in held_open:
                 task.cancel()
+            counts, note = child.read_page()
         finally:
             self._kill(worker)
-            writer.close()
+            child.close()
         self._workers.pop(number, None)
         if not self._closing:
-            counts, note = read_page(page)
             reason = f"{_describe(status)} ({note})" if note else _describe(status)
             self.handle(Died(number, reason, counts))
 
-    async def _listen(self, worker: _Worker, reader: asyncio.StreamReader) -> None:
+    async def _listen(self, worker: _Worker) -> None:
         unframer = from_worker()
         with suppress(ConnectionError):
-            while data := await reader.read(_READ_BYTES):
+            while data := await worker.child.reader.read(_READ_BYTES):
                 try:
                     for message in unframer.feed(data):
                         self.handle(Said(worker.number, message))
@@ -192,15 +165,6 @@ class WorkerPool:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None and not self.broken.done():
             self.broken.set_exception(error)
-
-
-def read_page(path: Path) -> tuple[Counts, str]:
-    """The counters at `path` and the worker's last words; zeros and nothing when it never got so far."""
-    try:
-        page = path.read_bytes()
-    except FileNotFoundError:
-        return Counts(), ""
-    return Counts.read(page), read_note(page)
 
 
 def _describe(status: int) -> str:

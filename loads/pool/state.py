@@ -299,7 +299,8 @@ class PoolState:
         return silent and now_us - (member.heard_us or 0) > self._grace_us() + MUTE_US
 
     def _died(self, member: _Member, event: Died, now_us: int) -> list[Effect]:
-        missing = event.counts - member.delivered
+        counts = Counts(*(max(both) for both in zip(event.counts, member.delivered, strict=True)))
+        missing = counts - member.delivered
         early = self._go is None and member.state is not MemberState.FINISHING
         run_at_us = now_us if self._go is None else self._go.run_at_us
         loss = Loss(
@@ -308,7 +309,7 @@ class PoolState:
             reason=event.reason if member.unfit is None else f"could not load the tests again ({member.unfit})",
             from_us=member.last_us,
             to_us=max(member.last_us, now_us - run_at_us),
-            iterations=event.counts.started - member.delivered.ended,
+            iterations=counts.started - member.delivered.ended,
             sent=missing.sent,
             unsent=missing.unsent,
         )

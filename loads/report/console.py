@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from loads.metrics.result import Result
 from loads.metrics.summary import ErrorGroup, ErrorKey
-from loads.report.figures import by_url, has_many_tests, label, ordered_series, percentiles_ms, rate_per_s
+from loads.report.figures import by_url, has_many_tests, label, ordered_series, percentiles_ms, printable, rate_per_s
 from loads.units import US_PER_S, format_duration, plural
 
 BAR_WIDTH = 62
@@ -21,7 +21,7 @@ _HEADS = ("p50", "p90", "p95", "p99", "p99.9", "max")
 
 def end_block(result: Result) -> str:
     """The whole block for a finished run, without a line break at the end."""
-    return "\n".join([*classic_lines(result), "", *new_lines(result)])
+    return printable("\n".join([*classic_lines(result), "", *new_lines(result)]), keep="\n\t")
 
 
 def classic_lines(result: Result) -> Iterator[str]:
@@ -52,13 +52,13 @@ def classic_lines(result: Result) -> Iterator[str]:
     yield "Stats by URLs:"
     for entry in urls[:MAX_ROWS]:
         mean = "-" if entry.mean_s is None else f"{entry.mean_s:.7f}"
-        yield f"- {entry.name}"
+        yield f"- {printable(entry.name)}"
         yield f"        Average request time: {mean} Hits success rate: {round(entry.success_rate, 4)}"
     if len(urls) > MAX_ROWS:
         yield f"- ... and {len(urls) - MAX_ROWS} more; --output json=FILE has all"
     yield "Custom metrics:"
     for name, count in sorted(result.summary.counters.items()):
-        yield f"- {name} : {count}"
+        yield f"- {printable(name)} : {count}"
 
 
 def new_lines(result: Result) -> Iterator[str]:

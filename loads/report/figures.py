@@ -58,9 +58,18 @@ def label(key: SeriesKey, *, with_scenario: bool = False) -> str:
     `with_scenario` adds the test where the same name may come from several.
     """
     if key.method == ITERATION:
-        return f"{key.method} {key.scenario}"
+        return printable(f"{key.method} {key.scenario}")
     test = f" [{key.scenario.rpartition('.')[2]}]" if with_scenario else ""
-    return f"{key.method} {key.name}{test}"
+    return printable(f"{key.method} {key.name}{test}")
+
+
+def printable(text: str, *, keep: str = "") -> str:
+    """`text` with all that would steer a terminal spelled out, but for the characters in `keep`."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char in keep or char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
 
 
 def has_many_tests(result: Result) -> bool:

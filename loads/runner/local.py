@@ -33,6 +33,7 @@ from loads.runner.spec import (
 from loads.units import US_PER_S, format_duration, plural
 
 _PROGRESS_S = 0.25
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _HEAD_START_US = 50_000
 """Between the barrier and the first iteration: time for every worker to hear of it."""
 
@@ -64,7 +65,7 @@ class _LocalRun:
 
     async def run(self, directory: Path) -> Result:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _SIGNALS:
             loop.add_signal_handler(number, self._on_signal)
         spec = self._spec
         load = load_message(spec)
@@ -79,7 +80,7 @@ class _LocalRun:
                     self._pool.broken.result()
                 self._over.result()
         finally:
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in _SIGNALS:
                 loop.remove_signal_handler(number)
         if self._result is None:
             raise NotStarted("stopped before the first iteration")
@@ -158,10 +159,7 @@ class _LocalRun:
     def _on_signal(self) -> None:
         if self._stop in (None, Stop.FAILURES):
             self._stop = Stop.GRACEFUL
-            grace_us = 0 if self._plan is None else self._plan.graceful_stop_us
-            self._follower.noticed(
-                f"stopping: iterations in flight have {format_duration(grace_us)}; once more to stop at once"
-            )
+            self._follower.noticed("stopping" if self._plan is None else _tell_grace(self._plan))
         elif self._stop is Stop.GRACEFUL:
             self._stop = Stop.HARD
             self._follower.noticed("stopping at once")
@@ -178,6 +176,10 @@ class _LocalRun:
             await asyncio.sleep(_PROGRESS_S)
             if self._result is not None and self._run_at_us is not None:
                 self._follower.progress(self._result, max(0, _now_us() - self._run_at_us))
+
+
+def _tell_grace(plan: Plan) -> str:
+    return f"stopping: iterations in flight have {format_duration(plan.graceful_stop_us)}; once more to stop at once"
 
 
 def _tell_loss(report: Lost) -> str:

@@ -8,10 +8,13 @@ from gevent import monkey
 
 monkey.patch_all()
 
+import atexit  # noqa: E402
 import io  # noqa: E402
+import os  # noqa: E402
 import resource  # noqa: E402
 import signal  # noqa: E402
 import sys  # noqa: E402
+from contextlib import suppress  # noqa: E402
 
 from loads.worker.link import open_link, open_page  # noqa: E402
 from loads.worker.process import Worker, serve  # noqa: E402
@@ -27,6 +30,11 @@ def main(arguments: list[str]) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     link = open_link(int(descriptor), page_path)
     serve(Worker(link.send, open_page(page_path)), link, int(incarnation, 16))
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):
+            stream.flush()
+    os._exit(0)  # threads that a test left behind would go on with the load
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import random
 import unittest
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -16,10 +17,11 @@ import gevent
 from gevent.event import Event
 
 from loads.case import TestCase
-from loads.client.user import Numbers, VirtualUser
+from loads.client.clock import monotonic_us
+from loads.client.user import OUTSIDE, Numbers, VirtualUser
 from loads.errors import Interrupted
 from loads.units import US_PER_S
-from loads.worker.meter import monotonic_us
+from loads.worker.forks import end_if_child
 from loads.worker.outcome import Faults, Outcome, as_result
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ CUT_OFF_S = 1.0
 """How long users that were cut off have for their tearDown."""
 _BREATH_US = 10_000
 """After so long without a switch, an iteration that never waits lets others run."""
+_AFTER_AN_ACCIDENT_S = 0.05
 _SHORTEST_S = 1e-6
 """Not zero: what waits for a time must get its turn, and a sleep of zero may come back before the loop's timers."""
 
@@ -197,15 +200,40 @@ class _Runner:
                 return
             scenario = crew.scenarios[crew.deck.pick(self._slot, self._iteration, executor.phase.users)]
             if scenario.cls in crew.runnable:
-                self._iterate(scenario)
+                self._guarded(scenario.name, partial(self._iterate, scenario))
             self._iteration += 1
             now_us = monotonic_us()
             if self._random is not None and (hits is None or self._iteration < hits):
-                self._think(self._random, now_us, end_us)
+                self._guarded(OUTSIDE, partial(self._think, self._random, now_us, end_us))
                 continue
             if now_us - crew.breathed_us > _BREATH_US:
                 gevent.sleep(_SHORTEST_S)
                 crew.breathed_us = monotonic_us()
+
+    def _guarded(self, name: str, step: Callable[[], None]) -> None:
+        """Run `step`; whatever comes out of it, from wherever it was thrown in, is an error, and the user goes on."""
+        try:
+            step()
+        except Interrupted:
+            raise
+        except BaseException as error:
+            self._crew.faults.error(error, name)
+            if self._in_iteration:
+                self._close(name, 0, failed=True)
+            self._guarded(name, partial(gevent.sleep, _AFTER_AN_ACCIDENT_S))
+
+    def _close(self, name: str, service_us: int, *, failed: bool) -> None:
+        """The iteration is over."""
+        self._in_iteration = False
+        if self._user.held:
+            self._user.release_held()
+        if self._abandoned:
+            return
+        self._crew.last_end_us = monotonic_us()
+        if self._outcome.interrupted:
+            self._crew.recorder.interrupted()
+        else:
+            self._crew.recorder.ended(name, service_us, failed)
 
     def _think(self, source: random.Random, now_us: int, end_us: int | None) -> None:
         """Wait as a person would between two iterations, but not beyond the end of the user's time."""
@@ -219,9 +247,9 @@ class _Runner:
         user.numbers = user.numbers._replace(iteration=self._iteration)
         user.last_hit = None
         outcome.begin()
-        case = self._case(scenario)
         crew.recorder.started()
         self._in_iteration = True
+        case = self._case(scenario)
         begin_us = monotonic_us()
         try:
             case.run(as_result(outcome))
@@ -229,17 +257,8 @@ class _Runner:
             outcome.addError(case, (type(error), error, error.__traceback__))
         except Interrupted:
             outcome.interrupted = True
-        end_us = monotonic_us()
-        if user.held:
-            user.release_held()
-        self._in_iteration = False
-        if self._abandoned:
-            return
-        crew.last_end_us = end_us
-        if outcome.interrupted:
-            crew.recorder.interrupted()
-        else:
-            crew.recorder.ended(scenario.name, end_us - begin_us, outcome.failed)
+        end_if_child()
+        self._close(scenario.name, monotonic_us() - begin_us, failed=outcome.failed)
 
     def _case(self, scenario: Scenario) -> unittest.TestCase:
         """The user's instance of the scenario's class; a plain unittest.TestCase gets a fresh one each time."""

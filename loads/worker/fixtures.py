@@ -10,6 +10,7 @@ import unittest
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from loads.errors import Interrupted
 from loads.worker.loader import MODULE_HOOKS, Scenario, module_hook
 from loads.worker.outcome import Faults
 
@@ -56,8 +57,8 @@ class Fixtures:
         self._call("doModuleCleanups", unittest.case.doModuleCleanups)
 
     def _clean_up_class(self, cls: type[unittest.TestCase]) -> None:
-        cls.doClassCleanups()
-        for info in cls.tearDown_exceptions:  # type: ignore[attr-defined]
+        self._call(f"{_name(cls)}.doClassCleanups", cls.doClassCleanups)
+        for info in getattr(cls, "tearDown_exceptions", []):
             self._count(f"{_name(cls)}.doClassCleanups", info[1])
 
     def _call(
@@ -71,7 +72,9 @@ class Fixtures:
             for cls in skips:
                 unittest.skip(str(skip))(cls)
             return False
-        except Exception as error:
+        except Interrupted:
+            raise
+        except BaseException as error:
             self._count(name, error)
             return False
         return True

@@ -20,9 +20,9 @@ from typing import Any, Final
 
 import gevent
 
+from loads.client.clock import monotonic_us
 from loads.metrics.health import Health
 from loads.units import US_PER_S
-from loads.worker.meter import monotonic_us
 from loads.worker.ports import count_ports, port_range
 
 INTERVAL_US: Final = 50_000
@@ -59,6 +59,10 @@ class Question:
             return None
         finally:
             self._due_us = now_us + max(self._every_us, RARITY * (monotonic_us() - now_us))
+
+
+_MOST_MISSED = 10_000
+"""Intervals that are counted one by one when a worker was stopped: more than eight minutes say no more."""
 
 
 class Sampler:
@@ -126,9 +130,11 @@ class Sampler:
         if late_us < 0 or self._span is None:
             return
         self._due_us = now_us + INTERVAL_US
-        while late_us >= 0:
+        for _ in range(_MOST_MISSED):
             self._span.lag.add(late_us)
             late_us -= INTERVAL_US
+            if late_us < 0:
+                break
 
     def _watch(self) -> None:
         while True:

@@ -26,9 +26,12 @@ class Link:
         self._last_words = last_words
         self._one_at_a_time = BoundedSemaphore(1)
         self._gone = False
+        self._disowned = False
 
     def send(self, message: Up) -> None:
         """Hand `message` over; waits while the parent is slow."""
+        if self._disowned:
+            return
         data = frame(message)
         with self._one_at_a_time:
             if not self._gone:
@@ -53,6 +56,13 @@ class Link:
                 self._gone = True
                 return
             yield from unframer.feed(data)
+
+    def disown(self) -> None:
+        """In a child that a test forked: the link is the worker's alone."""
+        self._disowned = True
+        descriptor = self._socket.detach()
+        if descriptor >= 0:
+            os.close(descriptor)
 
     def close(self) -> None:
         """Say nothing more."""

@@ -6,10 +6,10 @@ users that really ran. Detail in time is what gives way when the parent is slow;
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from loads.client.clock import monotonic_us
 from loads.metrics.summary import Summary, Totals
 from loads.units import US_PER_S
 from loads.wire.messages import Delta, Up
@@ -17,11 +17,6 @@ from loads.wire.messages import Delta, Up
 if TYPE_CHECKING:
     from loads.client.recorder import Recorder
     from loads.metrics.health import Health
-
-
-def monotonic_us() -> int:
-    """The machine's monotonic clock in microseconds: the same for all its processes."""
-    return time.monotonic_ns() // 1_000
 
 
 class Meter:

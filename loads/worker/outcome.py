@@ -6,12 +6,12 @@ counting as unittest counts. One per virtual user, used again for each iteration
 
 from __future__ import annotations
 
-import time
 import unittest
 from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from loads.client.clock import monotonic_ns
 from loads.errors import Interrupted, UsageError
 from loads.metrics.summary import ErrorKey, SeriesKey
 from loads.worker.tracebacks import format_traceback, kind_name, message_of, place_of
@@ -50,7 +50,7 @@ class Faults:
     def _group(
         self, outcome: str, error: BaseException, scenario: str, after: SeriesKey | None, place: str = ""
     ) -> None:
-        t_us = 0 if self.run_at_us is None else max(0, time.monotonic_ns() // 1_000 - self.run_at_us)
+        t_us = 0 if self.run_at_us is None else max(0, monotonic_ns() // 1_000 - self.run_at_us)
         if isinstance(error, UsageError) and self._on_misuse is not None:
             self._on_misuse(error)
         if self.left is not None:

@@ -41,7 +41,10 @@ def count_ports(ports: range) -> int | None:
     if not tables:
         return None
     for path in tables:
-        taken.update(taken_ports(_pieces(path), ports))
+        try:
+            taken.update(taken_ports(_pieces(path), ports))
+        except OSError:  # out of open files, say: what can't be seen is not known
+            return None
     return max(taken.values(), default=0)
 
 

@@ -14,11 +14,13 @@ from gevent.monkey import get_original
 from gevent.queue import Queue
 
 from loads.client.capture import install
+from loads.client.clock import monotonic_us
 from loads.client.hit import close_open_hits
 from loads.client.recorder import Recorder
 from loads.client.session import environment
 from loads.client.user import Numbers, VirtualUser
 from loads.errors import ProtocolError, UsageError
+from loads.metrics.counters import PAGE_BYTES
 from loads.plan.choice import Deck
 from loads.plan.share import share
 from loads.units import sendable
@@ -44,9 +46,10 @@ from loads.wire.messages import (
 from loads.worker.executor import Crew, Executor, scenario_of
 from loads.worker.finder import LoadFailure
 from loads.worker.fixtures import Fixtures
+from loads.worker.forks import disown_children
 from loads.worker.health import Sampler
 from loads.worker.loader import Scenario, hook_names, load_targets, uses_app
-from loads.worker.meter import Meter, monotonic_us
+from loads.worker.meter import Meter
 from loads.worker.outcome import Faults
 from loads.worker.watchdog import Watchdog
 
@@ -92,6 +95,15 @@ class Worker:
             case Stop():
                 self.stop(message)
 
+    def watch_parent(self) -> None:
+        """From now on, don't outlive the parent."""
+        self._watchdog.watch()
+
+    def disown(self) -> None:
+        """In a child that a test forked: what it does is not the worker's."""
+        self._recorder.page = memoryview(bytearray(PAGE_BYTES)).cast("Q")
+        self._watchdog.disown()
+
     def heard(self) -> None:
         """The parent is there: iterations may start."""
         if self._crew is not None:
@@ -121,6 +133,11 @@ class Worker:
             _set_up_logging(message.log_level, message.log_file)
         try:
             suite = load_targets(message.targets, message.search_path, message.select)
+        except KeyboardInterrupt:
+            if not self._leased:
+                raise
+            self._send(LoadFailed(message="the tests raise KeyboardInterrupt when imported", hint="", traceback=""))
+            return
         except LoadFailure as failure:
             what, hint, trace = (sendable(text) for text in (failure.message, failure.hint, failure.traceback))
             self._send(LoadFailed(message=what, hint=hint, traceback=trace))
@@ -212,6 +229,8 @@ def _set_up_logging(level: str, file: str | None) -> None:
 
 def serve(worker: Worker, link: Link, incarnation: int) -> None:
     """Say Hello and do what the parent says, until Finish; without a parent, stop and leave the last words."""
+    worker.watch_parent()
+    disown_children(worker.disown, link.disown)
     link.send(Hello(protocol=PROTOCOL, incarnation=incarnation))
     orders: Queue[Down] = Queue()
 

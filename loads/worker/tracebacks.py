@@ -43,7 +43,7 @@ def message_of(error: BaseException) -> str:
         return "a breakpoint has no terminal here: --workers 0 runs the tests inside the command"
     try:
         return str(error)
-    except Exception as failure:
+    except BaseException as failure:
         return f"<its str() raised {kind_name(type(failure))}>"
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
@@ -20,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 import gevent
 from gevent.monkey import get_original
 
-from loads.metrics.counters import write_note
+from loads.client.clock import monotonic_ns
+from loads.metrics.counters import PAGE_BYTES, write_note
 from loads.worker.tracebacks import place_of_frames
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 BLOCKED_AFTER_S: Final = 0.25
 """An event loop that is late by so much is blocked."""
 _BEAT_S: Final = 0.05
-_ORPHAN_S: Final = 3.0
+_ORPHAN_S: Final = 8.0
 
 
 class Watchdog:
@@ -45,6 +45,7 @@ class Watchdog:
         self._parent = os.getppid()
         self._orphaned_ns: int | None = None
         self._running = False
+        self._watching = False
         self._beating: gevent.Greenlet | None = None
 
     def start(self) -> None:
@@ -52,9 +53,20 @@ class Watchdog:
         if self._running:
             return
         self._running = True
-        self._beat_ns = time.monotonic_ns()
+        self._beat_ns = monotonic_ns()
         self._beating = gevent.spawn(self._beat)
-        get_original("_thread", "start_new_thread")(self._watch, ())
+        self.watch()
+
+    def watch(self) -> None:
+        """Start the native thread; a second call changes nothing."""
+        if not self._watching:
+            self._watching = True
+            get_original("_thread", "start_new_thread")(self._watch, ())
+
+    def disown(self) -> None:
+        """In a forked child, which has no such thread: leave the worker's page alone."""
+        self._running = False
+        self._page = memoryview(bytearray(PAGE_BYTES)).cast("Q")
 
     def stop(self) -> None:
         """Watch no more."""
@@ -66,7 +78,7 @@ class Watchdog:
         """Each beat that comes late, and was found blocked meanwhile, is recorded here, on the main thread."""
         while True:
             gevent.sleep(_BEAT_S)
-            now_ns = time.monotonic_ns()
+            now_ns = monotonic_ns()
             if self._blocked is not None:
                 (scenario, place), self._blocked = self._blocked, None
                 self._recorder.blocked(scenario, place, (now_ns - self._beat_ns) // 1_000)
@@ -78,17 +90,17 @@ class Watchdog:
         if os.getppid() == self._parent:
             self._orphaned_ns = None
         elif self._orphaned_ns is None:
-            self._orphaned_ns = time.monotonic_ns()
-        elif time.monotonic_ns() - self._orphaned_ns > _ORPHAN_S * 1e9:
+            self._orphaned_ns = monotonic_ns()
+        elif monotonic_ns() - self._orphaned_ns > _ORPHAN_S * 1e9:
             os._exit(1)
 
     def _watch(self) -> None:
         """The native thread."""
         sleep: Callable[[float], Any] = get_original("time", "sleep")
-        while self._running:
+        while True:
             sleep(_BEAT_S)
             self._leave_with_parent()
-            late_s = (time.monotonic_ns() - self._beat_ns) / 1e9
+            late_s = (monotonic_ns() - self._beat_ns) / 1e9
             if late_s < BLOCKED_AFTER_S or not self._running:
                 continue
             frame = sys._current_frames().get(self._thread_id)

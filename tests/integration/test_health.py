@@ -129,7 +129,7 @@ def test_a_cpu_hog_beside_a_worker_is_told_on_screen_and_in_json(loads: LoadsRun
     processor = min(os.sched_getaffinity(0))
     with (
         cpu_hog(processor),
-        loads.start("busy.py", "-u", "2", "-d", "6s", "--workers", "1", "--server-url", nginx.url) as process,
+        loads.start("busy.py", "-u", "2", "-d", "12s", "--workers", "1", "--server-url", nginx.url) as process,
     ):
         [worker] = loads.wait_for_workers(process, 1)
         os.sched_setaffinity(worker, {processor})

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.suites import Environment, Suite, compare, fetch, run_as_load_test, run_plainly
+from tests.suites import USERS, Environment, Suite, compare, fetch, run_as_load_test, run_plainly
 
-WSGIPROXY2 = Suite("WSGIProxy2", "0.5.1", ("wsgiproxy/test_wsgiproxy.py",), tests=27, hits=30)
+UNIXSOCKET = Suite(
+    "requests-unixsocket",
+    "0.4.1",
+    ("requests_unixsocket/tests/test_requests_unixsocket.py",),
+    tests=5,
+    hits=21,
+    select="not monkeypatch",
+)
 
 
-def test_a_suite_over_http_client_urllib3_and_requests_ends_as_under_pytest(tmp_path: Path) -> None:
-    """Its three clients do the same ten requests each, to a server that each test starts for itself."""
-    source, environment = fetch(WSGIPROXY2), Environment.current()
-    plain = run_plainly(WSGIPROXY2, source, environment, tmp_path)
-    document = run_as_load_test(WSGIPROXY2, source, environment, tmp_path)
-    compare(WSGIPROXY2, plain, document)
-    hits = {"TestHttplib": 0, "TestUrllib3": 0, "TestRequests": 0}
-    for series in document["series"]:
-        if series["method"] not in ("iteration", "transaction"):
-            hits[series["scenario"].split(".")[-2]] += series["hits"]
-    assert len(set(hits.values())) == 1
+def test_a_suite_over_requests_and_unix_sockets_ends_as_under_pytest(tmp_path: Path) -> None:
+    """Two of its tests make seven requests each to a server of their own, one makes seven to none."""
+    source, environment = fetch(UNIXSOCKET), Environment.current()
+    plain = run_plainly(UNIXSOCKET, source, environment, tmp_path)
+    document = run_as_load_test(UNIXSOCKET, source, environment, tmp_path)
+    compare(UNIXSOCKET, plain, document)
+    assert document["totals"]["unsent"] == USERS * 7

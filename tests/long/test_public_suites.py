@@ -30,13 +30,13 @@ SUITES = [
         httpbin="HTTPBIN_URL",
     ),
     Suite(
-        "requests-unixsocket",
-        "0.4.1",
-        ("requests_unixsocket/tests/test_requests_unixsocket.py",),
-        tests=5,
-        hits=21,
-        requirements=("requests-unixsocket==0.4.1", "waitress==3.0.2"),
-        select="not monkeypatch",
+        "WSGIProxy2",
+        "0.5.1",
+        ("wsgiproxy/test_wsgiproxy.py",),
+        tests=27,
+        hits=30,
+        requirements=("WSGIProxy2==0.5.1",),
+        finds_ports=True,
     ),
     Suite("requests-file", "3.0.1", ("tests/test_requests_file.py",), tests=11, requirements=("requests-file==3.0.1",)),
     Suite(
@@ -61,6 +61,7 @@ SUITES = [
         tests=205,
         hits=12,
         requirements=("WebTest==3.0.7",),
+        finds_ports=True,
     ),
     Suite(
         "prometheus-client",

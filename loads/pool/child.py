@@ -1,0 +1,95 @@
+"""A worker's process and what connects it: a socketpair, its standard output and error, its page of counters.
+
+The pipes are ours, not asyncio's own: for those, a process has not ended while a child of the test's holds one open.
+Messages to the worker go through a transport of their own: one that finds the worker gone must not throw away what it
+said before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from loads.metrics.counters import PAGE_BYTES, Counts, read_note
+
+
+@dataclass(frozen=True)
+class Child:
+    """A running worker process. `out` and `err` are what it prints, `reader` what it says, `writer` what it is told."""
+
+    process: asyncio.subprocess.Process
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    out: asyncio.StreamReader
+    err: asyncio.StreamReader
+    page: int
+    held: tuple[asyncio.BaseTransport | asyncio.StreamWriter, ...]
+
+    def read_page(self) -> tuple[Counts, str]:
+        """Its counters and its last words. The file is held open, so that who deletes it deletes only its name."""
+        page = os.pread(self.page, PAGE_BYTES, 0)
+        return Counts.read(page), read_note(page)
+
+    def close(self) -> None:
+        """Let go of everything but the process."""
+        self.writer.close()
+        for end in self.held:
+            end.close()
+        os.close(self.page)
+
+
+async def start_child(number: int, directory: Path) -> Child:
+    """Start worker `number`, with its page in `directory`."""
+    incarnation = f"{secrets.randbits(64):016x}"
+    path = directory / f"worker-{number}-{incarnation}.page"
+    page = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    ours, theirs = socket.socketpair()
+    out_end, out_start = os.pipe()
+    err_end, err_start = os.pipe()
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", "loads.worker", str(theirs.fileno()), str(path), incarnation),
+            pass_fds=[theirs.fileno()],
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=out_start,
+            stderr=err_start,
+            start_new_session=True,
+        )
+    finally:
+        theirs.close()
+        os.close(out_start)
+        os.close(err_start)
+    out, out_transport = await _read_pipe(out_end)
+    err, err_transport = await _read_pipe(err_end)
+    writer = await _write_only(ours.dup())
+    reader, both = await asyncio.open_connection(sock=ours)
+    return Child(process, reader, writer, out, err, page, (out_transport, err_transport, both))
+
+
+async def _read_pipe(descriptor: int) -> tuple[asyncio.StreamReader, asyncio.BaseTransport]:
+    reader = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", 0)
+    )
+    return reader, transport
+
+
+class _WriteOnly(asyncio.StreamReaderProtocol):
+    """Never reads: what comes is for the other transport of the same socket."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        if isinstance(transport, asyncio.ReadTransport):
+            transport.pause_reading()
+
+
+async def _write_only(sock: socket.socket) -> asyncio.StreamWriter:
+    loop = asyncio.get_running_loop()
+    sock.setblocking(False)
+    transport, protocol = await loop.create_connection(lambda: _WriteOnly(asyncio.StreamReader()), sock=sock)
+    return asyncio.StreamWriter(transport, protocol, None, loop)
