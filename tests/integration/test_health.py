@@ -135,7 +135,7 @@ def test_a_cpu_hog_beside_a_worker_is_told_on_screen_and_in_json(loads: LoadsRun
         os.sched_setaffinity(worker, {processor})
         run = loads.end(process)
     told = [warning for warning in warnings(run) if "for a processor that other programs used" in warning]
-    assert re.match(r"worker 0 waited [2-9]\d % of the time, \d s long, for a processor", told[0])
+    assert re.match(r"worker 0 waited [2-9]\d % of the time, \d+ s long, for a processor", told[0])
     assert re.search(r"^Warning.*: worker 0 waited", run.err, re.MULTILINE)
     [health] = run.document["health"]
     assert health["waited_share"] > 0.2
