@@ -117,7 +117,7 @@ def fold(deltas: Connection, samples: Connection, marks: list[int]) -> None:
                 assert isinstance(delta, Delta)
                 result.add(delta.t_us, delta.summary)
         assert result.summary.hits.sent == mark
-        samples.send(SideSample(mark, rss_bytes(getpid()), len(result.timeline.points)))
+        samples.send(SideSample(mark, rss_bytes(getpid()), len(result.timeline.packed)))
 
 
 def _samples_from(side: Connection, hits: int) -> list[SideSample]:
