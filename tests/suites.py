@@ -34,7 +34,6 @@ USERS = 20
 GUARD = ROOT / "tests" / "long" / "loopback"
 PIP_DEADLINE_S = 600
 RUN_DEADLINE_S = 180
-TRIES = 4
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,6 @@ class Suite:
         requirements: what the tests need besides the package itself.
         select: a ``-k`` expression for both, without tests that can't be load tests.
         httpbin: the environment variable for the URL of an httpbin; None: the suite needs no server of ours.
-        finds_ports: whether its servers take a port that was free a moment ago, and may find it taken by any program.
     """
 
     package: str
@@ -61,7 +59,6 @@ class Suite:
     requirements: tuple[str, ...] = ()
     select: str | None = None
     httpbin: str | None = None
-    finds_ports: bool = False
 
     def __str__(self) -> str:
         return f"{self.package}-{self.version}"
@@ -189,20 +186,7 @@ def run_plainly(suite: Suite, source: Path, environment: Environment, directory:
 def run_as_load_test(
     suite: Suite, source: Path, environment: Environment, directory: Path, **more: str
 ) -> dict[str, Any]:
-    """The JSON document of a run in which each test runs once for each of the users.
-
-    When a server lost its port to another program, that is no finding, and the run is made again.
-    """
-    for _ in range(TRIES):
-        document = _run(suite, source, environment, directory, **more)
-        if not (
-            suite.finds_ports and any("Address already in use" in error["traceback"] for error in document["errors"])
-        ):
-            break
-    return document
-
-
-def _run(suite: Suite, source: Path, environment: Environment, directory: Path, **more: str) -> dict[str, Any]:
+    """The JSON document of a run in which each test runs once for each of the users."""
     result = directory / "result.json"
     options = ["-u", str(USERS), "--hits", str(suite.tests), "--seed", "1", "--output", f"json={result}"]
     select = ["-k", suite.select] if suite.select else []
@@ -218,7 +202,9 @@ def _run(suite: Suite, source: Path, environment: Environment, directory: Path, 
 def compare(suite: Suite, plain: Outcomes, document: dict[str, Any]) -> None:
     """No outcome differs, and each test ran as often as there are users."""
     iterations = {
-        _short(suite, series["scenario"]): series for series in document["series"] if series["method"] == "iteration"
+        _whole(_short(suite, series["scenario"]), plain): series
+        for series in document["series"]
+        if series["method"] == "iteration"
     }
     left_out = plain.by_test.keys() - iterations.keys()
     assert iterations.keys() <= plain.by_test.keys()
@@ -242,6 +228,13 @@ def _short(suite: Suite, name: str) -> str:
     parts = name.split(".")
     at = next(index for index, part in enumerate(parts) if part in stems)
     return ".".join(parts[at:])
+
+
+def _whole(name: str, plain: Outcomes) -> str:
+    """`name` as pytest has it: a very long one ends in dots and a digest in the document."""
+    begin, dots, _ = name.rpartition("... (")
+    (whole,) = [known for known in plain.by_test if known.startswith(begin)] if dots else [name]
+    return whole
 
 
 @cache
