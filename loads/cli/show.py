@@ -32,7 +32,7 @@ def show_tests(spec: RunSpec) -> ExitCode:
     """Print the selected tests, one a line."""
     loaded = _load(spec)
     if loaded.left_out:
-        print(f"Left out, for they need fixtures of pytest: {', '.join(loaded.left_out)}", file=sys.stderr)
+        print(f"Left out, for only pytest can run them: {', '.join(loaded.left_out)}", file=sys.stderr)
     for scenario in loaded.scenarios:
         print(scenario.name + (f" (weight {scenario.weight})" if scenario.weight != 1 else ""))
     return ExitCode.PASSED

@@ -122,7 +122,7 @@ def describe(plan: Plan, loaded: Loaded, workers: int, seed: int, think_time_us:
         if len(loaded.scenarios) > 20:
             lines.append(f"  and {len(loaded.scenarios) - 20} more")
     if loaded.left_out:
-        lines.append(f"Left out, for they need fixtures of pytest: {', '.join(loaded.left_out[:10])}")
+        lines.append(f"Left out, for only pytest can run them: {', '.join(loaded.left_out[:10])}")
         if len(loaded.left_out) > 10:
             lines[-1] += f" and {len(loaded.left_out) - 10} more"
     steps = [phase.describe() for phase in plan.phases]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from loads.client.clock import monotonic_ns
 from loads.errors import Interrupted, UsageError
 from loads.metrics.summary import ErrorKey, SeriesKey
+from loads.worker.plain import is_skip
 from loads.worker.tracebacks import format_traceback, kind_name, message_of, place_of
 
 if TYPE_CHECKING:
@@ -104,6 +105,9 @@ class Outcome:
         """Something else was raised, perhaps by a hard stop."""
         if isinstance(info[1], Interrupted):
             self.interrupted = True
+            return
+        if is_skip(info[1]):
+            self.addSkip(test, str(info[1]))
             return
         self.failed = True
         self._faults.error(info[1], self._user.scenario, self._user.last_hit)

@@ -156,3 +156,13 @@ class TestPlain(unittest.TestCase):
     run = loads.run("plain.py", "-u", "2", "--hits", "3")
     assert run.exit_code == 0
     assert run.totals["success"] == run.totals["sent"] == 6
+
+
+def test_pytests_skip_inside_a_unittest_is_a_skip(loads: LoadsRunner) -> None:
+    loads.write(
+        "skips.py",
+        "import pytest, unittest\nclass TestSkips(unittest.TestCase):\n"
+        "    def test_it(self):\n        pytest.skip('not here')\n",
+    )
+    run = loads.run("skips.py", "--hits", "3")
+    assert (run.exit_code, run.totals["skipped"], run.totals["errors"]) == (0, 3, 0)
