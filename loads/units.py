@@ -52,16 +52,6 @@ def format_duration(duration_us: int) -> str:
     return f"{minutes}m{seconds % 60:02d}s" if seconds % 60 else f"{minutes}m"
 
 
-def format_bytes(count: int) -> str:
-    """`count` bytes for a person, in powers of 1,000: ``512 B``, ``12.3 kB``, ``4.1 MB``."""
-    size = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 999.5:
-            return f"{size:.3g} {unit}"
-        size /= 1_000
-    return f"{size:.3g} TB"
-
-
 def sendable(text: str) -> str:
     """`text` as UTF-8 can hold it: what it can't (halves of surrogate pairs, as odd bytes become) is spelled out."""
     return text.encode("utf-8", "backslashreplace").decode()

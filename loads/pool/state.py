@@ -257,7 +257,7 @@ class PoolState:
                 effects.append(Kill(member.number))
                 continue
             member.state = MemberState.FINISHING
-            member.mute_at_us = now_us + (CUT_OFF_US if self._now else self._grace_us() + MUTE_US)
+            member.mute_at_us = now_us + (CUT_OFF_US if self._halt and self._halt.now else self._grace_us() + MUTE_US)
             effects.append(Tell(member.number, Finish()))
         return effects + self._gone()
 
@@ -372,10 +372,6 @@ class PoolState:
 
     def _grace_us(self) -> int:
         return 0 if self._begin is None else self._begin.plan.graceful_stop_us
-
-    @property
-    def _now(self) -> bool:
-        return self._halt is not None and self._halt.now
 
 
 _Saying = Callable[..., list[Effect]]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loads.errors import UsageError
-from loads.units import US_PER_S, format_bytes, format_duration, parse_duration_us, plural
+from loads.units import US_PER_S, format_duration, parse_duration_us, plural
 
 MINUTE_US = 60 * US_PER_S
 HOUR_US = 60 * MINUTE_US
@@ -100,15 +100,6 @@ def test_a_duration_is_shown_in_its_one_shortest_form(duration_us: int) -> None:
 )
 def test_a_duration_changes_its_unit_where_rounding_does(duration_us: int, text: str) -> None:
     assert format_duration(duration_us) == text
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [(0, "0 B"), (999, "999 B"), (1_000, "1 kB"), (12_345, "12.3 kB"), (999_500, "1 MB"), (4_100_000, "4.1 MB"),
-     (10**9, "1 GB"), (5 * 10**12, "5 TB")],
-)  # fmt: skip
-def test_bytes_are_shown_in_thousands_with_three_digits(count: int, text: str) -> None:
-    assert format_bytes(count) == text
 
 
 @pytest.mark.parametrize(("count", "text"), [(0, "0 hits"), (1, "1 hit"), (12_000, "12,000 hits")])
