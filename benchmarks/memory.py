@@ -1,9 +1,9 @@
 """What a run holds in memory: flat in hits, and how much for each user.
 
-Three parts. `load`: a worker and its runner under real load, their memory over time. `synthetic`: two million hits take
-stock requests a quarter of an hour, so the same recorder and the same folding are also driven directly, by hits that
-never were, in a process for each side. `users`: what a user with an open connection costs, as the difference
-between few and many.
+Three parts. `load`: a worker and its runner under real load, their memory over time. `synthetic`: the same recorder and
+the same folding driven directly, by hits that never were, in a process for each side: minutes of a run in seconds, and
+no server or client beside them. `users`: what a user with an open connection costs, plain and over TLS, as the
+difference between few and many.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from pathlib import Path
 
 from command import parser_for, run, say, whole_number
 from nginx import CONNECTIONS, Nginx
-from processes import require, rss_bytes
-from product import CASES, LoadsRun
+from processes import environment, require, rss_bytes
+from product import LoadsRun
 from synthetic import HITS_PER_S, SERIES, drive
 from tables import Table, show
+from trial import CASE_FILES
 
 from loads.errors import LoadsError
 from loads.units import plural
@@ -54,7 +55,7 @@ def main() -> None:
         "--synthetic-hits", type=whole_number(10_000, 20_000_000), default=2_000_000, help="synthetic: how many"
     )
     parser.add_argument(
-        "--users", type=whole_number(FEW_USERS + 1, CONNECTIONS - 100), default=1_000, help="users: how many are many"
+        "--users", type=whole_number(FEW_USERS + 1, CONNECTIONS - 100), default=5_000, help="users: how many are many"
     )
     parser.add_argument("--only", choices=PARTS, action="append", help="leave out the other parts; may be repeated")
     options = parser.parse_args()
@@ -84,7 +85,7 @@ def measure_load(seconds: int, hits: int | None) -> Table:
         directory = Path(name)
         with (
             Nginx(directory) as server,
-            LoadsRun(str(CASES / "pages_loads.py"), server.url, load, directory) as product,
+            LoadsRun(str(CASE_FILES / "pages_loads.py"), server.url, load, directory) as product,
         ):
             begin_s = time.monotonic()
             deadline_s = begin_s + limit_s + _SLACK_S
@@ -153,30 +154,34 @@ def measure_synthetic(hits: int) -> Table:
 
 def measure_users(many: int) -> Table:
     """A worker's memory with few and with `many` users that each hold a connection open, and the difference for one."""
-    table = Table("Memory of users with an open connection", ("Users", "Worker, MB"))
-    measured = [(users, _with_idle_users(users)) for users in (FEW_USERS, many)]
-    table.rows += [(f"{users:,}", _mb(rss)) for users, rss in measured]
-    (few, less), (_, more) = measured
-    table.notes.append(f"{(more - less) / (many - few) / 1024:.1f} KB (1,024 bytes) for each user.")
+    head = ("Connection", f"{FEW_USERS} users, MB", f"{many:,} users, MB", "KB for each")
+    table = Table("Memory of users with an open connection", head)
+    for kind, tls in (("plain", False), ("TLS, verified", True)):
+        less, more = (_with_idle_users(users, tls=tls) for users in (FEW_USERS, many))
+        each = (more - less) / (many - FEW_USERS) / 1024
+        table.rows.append((kind, _mb(less), _mb(more), f"{each:.1f}"))
+    table.notes.append("What one user more costs the worker; a KB has 1,024 bytes, an MB a million.")
     return table
 
 
-def _with_idle_users(users: int) -> int:
-    say(f"users: {plural(users, 'user')}, each with a connection")
+def _with_idle_users(users: int, *, tls: bool) -> int:
+    """The worker's memory while `users` hold a connection each."""
+    say(f"users: {plural(users, 'user')}, each with a connection{' over TLS' if tls else ''}")
     with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
         directory = Path(name)
         load = ["-u", str(users), "--hits", "1", "--graceful-stop", "0s"]
-        with (
-            Nginx(directory) as server,
-            LoadsRun(str(CASES / "idle_loads.py"), server.url, load, directory) as product,
-        ):
-            deadline_s = time.monotonic() + _SLACK_S
-            while product.counts().sent < users or server.status().active <= users:
-                if product.is_over or time.monotonic() > deadline_s:
-                    held = server.status().active - 1
-                    raise LoadsError(f"{held:,} of {users:,} connections are open", "is `ulimit -Hn` large enough?")
-                time.sleep(_SAMPLE_S)
-            return _settled_rss(product.worker_pid)
+        with Nginx(directory, tls=tls) as server:
+            url = server.tls_url if tls else server.url
+            trust = {"REQUESTS_CA_BUNDLE": str(server.ca_bundle)} if tls else {}
+            case = str(CASE_FILES / "idle_loads.py")
+            with LoadsRun(case, url, load, directory, environment() | trust) as product:
+                deadline_s = time.monotonic() + _SLACK_S
+                while product.counts().sent < users or server.status().active <= users:
+                    if product.is_over or time.monotonic() > deadline_s:
+                        held = server.status().active - 1
+                        raise LoadsError(f"{held:,} of {users:,} connections are open", "is `ulimit -Hn` large enough?")
+                    time.sleep(_SAMPLE_S)
+                return _settled_rss(product.worker_pid)
 
 
 def _settled_rss(pid: int) -> int:

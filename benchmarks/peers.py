@@ -1,8 +1,7 @@
 """The tools that throughput.py compares: one class each, all with the same load from the same core.
 
 A peer answers a steady rate in requests per second, or raises: a run in which anything failed is no measurement. How
-each rate is taken stands with the class. Locust comes from PyPI into an environment of its own, so that it neither
-needs nor disturbs what Loads is installed with.
+each rate is taken stands with the class. Locust has a module of its own.
 """
 
 from __future__ import annotations
@@ -11,62 +10,17 @@ import json
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from statistics import mean
-from typing import Final, Protocol
 
 from command import say
-from nginx import Nginx
-from processes import GENERATOR_CORE, environment, on_core, path_of
-from product import CASES, LoadsRun
+from processes import path_of
+from product import LoadsRun
+from trial import SLACK_S, Trial, run_pinned
 
 import loads
-from loads.errors import LoadsError, UsageError
-
-LOCUST_VENV: Final = Path(__file__).resolve().parents[1] / ".cache" / "benchmarks" / "locust"
-LOCUST_REQUIREMENT: Final = "locust>=2.32,<3"
-_INSTALL_S: Final = 600
-_SLACK_S: Final = 60
-"""How much longer than its load a tool may take to start and to end."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """What is asked of every tool: a file for each in `cases/`, by this name.
-
-    Attributes:
-        name: of the files ``<name>_loads.py`` and ``<name>_locust.py``.
-        title: in words, for the table.
-        path: what wrk asks for.
-    """
-
-    name: str
-    title: str
-    path: str
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One measurement of one tool; `directory` is empty and its own."""
-
-    case: Case
-    server: Nginx
-    users: int
-    seconds: int
-    directory: Path
-
-
-class Peer(Protocol):
-    """A tool under comparison."""
-
-    label: str
-
-    def prepare(self) -> str:
-        """Make sure that it is there; answers its name and version."""
-
-    def rate_per_s(self, trial: Trial) -> float:
-        """Its steady rate in requests/s."""
+from loads.errors import LoadsError
 
 
 class Wrk:
@@ -83,54 +37,77 @@ class Wrk:
         return f"wrk {found[1]}" if found else "wrk"
 
     def rate_per_s(self, trial: Trial) -> float:
+        ask = trial.case.ask
         load = ["-t1", f"-c{trial.users}", f"-d{trial.seconds}s"]
-        printed = _run_pinned([path_of("wrk"), *load, trial.server.url + trial.case.path], trial)
+        if ask.body is not None:
+            load += ["-s", str(self._script(ask.method, ask.body, trial.directory))]
+        for name, value in ask.headers.items():
+            load += ["-H", f"{name}: {value}"]
+        printed = run_pinned([path_of("wrk"), *load, trial.url + ask.path], trial)
         found = re.search(r"^Requests/sec:\s+([\d.]+)", printed, re.MULTILINE)
         wrong = re.search(r"Non-2xx|Socket errors", printed)
         if found is None or wrong is not None:
             raise LoadsError("wrk's run is no measurement", printed)
         return float(found[1])
 
+    def _script(self, method: str, body: str, directory: Path) -> Path:
+        """wrk takes a method and a body only from a script, which it runs once: the request is made then."""
+        script = directory / "request.lua"
+        # A JSON text is a Lua text, too, as long as it is plain ASCII.
+        script.write_text(f"wrk.method = {json.dumps(method)}\nwrk.body = {json.dumps(body)}\n")
+        return script
 
-class Locust:
-    """One of Locust's user classes, headless and in one process.
 
-    Its rate is the mean of its own counts for each full second: the first, in which users start, and the last, which
-    is cut short, do not count.
+class Hey:
+    """hey, in Go; it counts statuses, and asserts nothing.
+
+    Its rate is its own ``Requests/sec``. Only where asked for: between wrk and the others it adds little.
     """
 
-    def __init__(self, label: str, user_class: str) -> None:
-        self.label = label
-        self._user_class = user_class
+    label = "hey"
 
     def prepare(self) -> str:
-        command = _locust()
-        printed = subprocess.run([str(command), "--version"], capture_output=True, text=True, check=True).stdout
-        return " ".join(printed.split()[:2])
+        path_of("hey")
+        return "hey"
 
     def rate_per_s(self, trial: Trial) -> float:
-        scenario = CASES / f"{trial.case.name}_locust.py"
-        load = ["-u", str(trial.users), "-r", str(trial.users), "-t", f"{trial.seconds}s"]
-        command = [str(_locust()), "-f", str(scenario), self._user_class, "--headless", *load]
-        printed = _run_pinned([*command, "-H", trial.server.url, "--json", "--only-summary"], trial)
-        entries = json.loads(printed)
-        if any(entry["num_failures"] for entry in entries) or not entries:
-            raise LoadsError(f"{self.label}'s run is no measurement: requests failed", printed)
-        per_second: dict[int, int] = {}
-        for entry in entries:
-            for second, count in entry["num_reqs_per_sec"].items():
-                per_second[int(second)] = per_second.get(int(second), 0) + count
-        full = [count for _, count in sorted(per_second.items())][1:-1]
-        if not full:
-            raise LoadsError(f"{self.label} had no full second", "give it more --seconds")
-        return mean(full)
+        ask = trial.case.ask
+        load = ["-cpus", "1", "-c", str(trial.users), "-z", f"{trial.seconds}s", "-m", ask.method]
+        for name, value in ask.headers.items():
+            load += ["-H", f"{name}: {value}"]
+        if ask.body is not None:
+            load += ["-d", ask.body]
+        printed = run_pinned([path_of("hey"), *load, trial.url + ask.path], trial)
+        found = re.search(r"^\s*Requests/sec:\s+([\d.]+)", printed, re.MULTILINE)
+        statuses = set(re.findall(r"^\s*\[(\d+)\]\s+\d+ responses", printed, re.MULTILINE))
+        if found is None or statuses != {"200"} or "Error distribution" in printed:
+            raise LoadsError("hey's run is no measurement", printed)
+        return float(found[1])
+
+
+class WebTest:
+    """WebTest over stock requests: what `self.app` would be without Loads, in gevent greenlets as in a worker.
+
+    Its rate is the mean of its counts for each full second, without the first, in which its users start.
+    """
+
+    label = "WebTest, requests"
+
+    def prepare(self) -> str:
+        return f"WebTest {version('webtest')}, requests {version('requests')}"
+
+    def rate_per_s(self, trial: Trial) -> float:
+        arguments = [trial.url, str(trial.users), str(trial.seconds)]
+        printed = run_pinned([sys.executable, str(trial.file("webtest")), *arguments], trial)
+        counts: list[int] = json.loads(printed)
+        return mean(counts[1:])
 
 
 class Loads:
     """The whole product with one worker.
 
     Its rate is the result's ``rps``: all hits over the whole time, the start of users included. What it says it has
-    sent must be what nginx has counted, to the last one.
+    sent must be what nginx has counted, to the last one. For starts, each user makes one request: the same figure.
     """
 
     label = "Loads"
@@ -139,56 +116,17 @@ class Loads:
         return f"Loads {loads.__version__}"
 
     def rate_per_s(self, trial: Trial) -> float:
+        starts = trial.case.starts_per_s is not None
+        much = ["--hits", "1"] if starts else ["-d", f"{trial.seconds}s", "--graceful-stop", "5s"]
         before = trial.server.status().requests
-        load = ["-u", str(trial.users), "-d", f"{trial.seconds}s", "--graceful-stop", "5s"]
-        target = str(CASES / f"{trial.case.name}_loads.py")
-        with LoadsRun(target, trial.server.url, load, trial.directory) as run:
-            totals = run.wait(trial.seconds + _SLACK_S)["totals"]
+        with LoadsRun(
+            str(trial.file("loads")), trial.url, ["-u", str(trial.users), *much], trial.directory, trial.environment
+        ) as run:
+            totals = run.wait(trial.seconds + SLACK_S)["totals"]
         counted = trial.server.status().requests - before - 1  # the second question is counted, too
         if totals["sent"] != counted:
             raise LoadsError(f"Loads says it has sent {totals['sent']:,} requests and nginx counted {counted:,}")
+        if starts and counted != trial.users:
+            raise LoadsError(f"{trial.users:,} users made {counted:,} requests")
         say(f"    sent {totals['sent']:,}, and nginx counted as many")
         return float(totals["rps"])
-
-
-def _run_pinned(command: list[str], trial: Trial) -> str:
-    """What `command`, on the generator's core, prints on its standard output."""
-    log = trial.directory / "stderr.log"
-    with log.open("wb") as errors:
-        try:
-            done = subprocess.run(
-                on_core(GENERATOR_CORE, command),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                cwd=trial.directory,
-                env=environment(),
-                timeout=trial.seconds + _SLACK_S,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise LoadsError(f"{Path(command[0]).name} did not end within time", log.read_text()) from None
-    if done.returncode:
-        raise LoadsError(f"{Path(command[0]).name} ended with status {done.returncode}", log.read_text()[-2_000:])
-    return done.stdout.decode(errors="replace")
-
-
-def _locust() -> Path:
-    """Locust's command; installed at first use."""
-    command = LOCUST_VENV / "bin" / "locust"
-    if command.exists():
-        return command
-    say(f"installing {LOCUST_REQUIREMENT} from PyPI, once")
-    steps = (
-        [sys.executable, "-m", "venv", "--clear", str(LOCUST_VENV)],
-        [str(LOCUST_VENV / "bin" / "python"), "-m", "pip", "install", "--quiet", LOCUST_REQUIREMENT],
-    )
-    for step in steps:
-        try:
-            done = subprocess.run(step, capture_output=True, text=True, timeout=_INSTALL_S, check=False)
-            problem = done.stderr[-2_000:] if done.returncode else ""
-        except subprocess.TimeoutExpired:
-            problem = f"not done within {_INSTALL_S} s"
-        if problem:
-            raise UsageError("Locust could not be installed", f"{problem}\n--without locust compares without it")
-    return command

@@ -94,6 +94,14 @@ def rss_bytes(pid: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
+def busy_share(over_s: float) -> float:
+    """What share of all cores was at work during the next `over_s`: 0 to 1."""
+    busy, whole = _jiffies()
+    time.sleep(over_s)
+    busy_then, whole_then = _jiffies()
+    return (busy_then - busy) / max(1, whole_then - whole)
+
+
 def end(process: subprocess.Popen[bytes], grace_s: float) -> None:
     """Ask `process` to end; kill it when it has not done so within `grace_s`. It may have ended already."""
     if process.poll() is None:
@@ -107,7 +115,7 @@ def end(process: subprocess.Popen[bytes], grace_s: float) -> None:
 
 def environment() -> dict[str, str]:
     """Our own environment, without what would lead requests through a proxy or configure a tool behind our back."""
-    configured = ("LOADS_", "LOCUST_")
+    configured = ("LOADS_", "LOCUST_", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
     return {
         name: value
         for name, value in os.environ.items()
@@ -129,6 +137,13 @@ def _missing(program: str) -> UsageError:
 
 def _which(program: str) -> str | None:
     return shutil.which(program, path=os.environ.get("PATH", os.defpath) + os.pathsep + _SYSTEM_PATHS)
+
+
+def _jiffies() -> tuple[int, int]:
+    """Of all cores together since the machine's start: at work, and in all."""
+    # user nice system idle iowait irq softirq steal; what follows is contained in the first two.
+    times = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    return sum(times) - times[3] - times[4], sum(times)
 
 
 def _children(parent: int) -> list[int]:

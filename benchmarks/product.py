@@ -12,7 +12,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,7 +22,6 @@ from processes import GENERATOR_CORE, arguments_of, end, environment, pin, tail_
 from loads.errors import LoadsError, UsageError
 from loads.metrics.counters import Counts
 
-CASES = Path(__file__).resolve().parent / "cases"
 _WORKER_MODULE = "loads.worker"
 _STARTS_WITHIN_S = 30.0
 _ENDS_WITHIN_S = 10.0
@@ -35,12 +34,16 @@ class LoadsRun:
         target: a test, as the command takes it.
         load: the options that say how much.
         directory: an empty one, for the log, the result and the runner's own files.
+        variables: its environment; None for one of our own without what might lead requests astray.
     """
 
-    def __init__(self, target: str, url: str, load: Sequence[str], directory: Path) -> None:
+    def __init__(
+        self, target: str, url: str, load: Sequence[str], directory: Path, variables: Mapping[str, str] | None = None
+    ) -> None:
         self._result = directory / "result.json"
         self._log = directory / "loads-runner.log"
         self._directory = directory
+        self._variables = dict(environment() if variables is None else variables)
         self._command = [str(_runner()), target, "--workers", "1", "--server-url", url, *load]
         self._command += ["--output", f"json={self._result}"]
         self._process: subprocess.Popen[bytes] | None = None
@@ -57,7 +60,7 @@ class LoadsRun:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self._directory,
-                env=environment() | {"TMPDIR": str(self._directory)},
+                env=self._variables | {"TMPDIR": str(self._directory)},
             )
         try:
             self.worker_pid = wait_for_child(self._process, ["-m", _WORKER_MODULE], _STARTS_WITHIN_S)

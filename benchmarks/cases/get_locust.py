@@ -3,10 +3,11 @@
 No wait_time: a user's next request follows at once, as in Loads and in wrk.
 """
 
-from locust import FastHttpUser, HttpUser, task
+import locust_users
+from locust import task
 
 
-class Plain(HttpUser):
+class Plain(locust_users.Plain):
     @task
     def get(self):
         response = self.client.get("/")
@@ -14,7 +15,7 @@ class Plain(HttpUser):
             raise AssertionError(response.status_code)
 
 
-class Fast(FastHttpUser):
+class Fast(locust_users.Fast):
     @task
     def get(self):
         response = self.client.get("/")
