@@ -16,6 +16,7 @@ from loads.client.recorder import Recorder
 from loads.metrics.counters import PAGE_BYTES, Counts
 from loads.metrics.health import Health
 from loads.metrics.histogram import Histogram
+from loads.metrics.phases import Phases, Span
 from loads.metrics.result import Loss, Result, RunInfo
 from loads.metrics.summary import (
     ITERATION,
@@ -43,6 +44,13 @@ def histogram_of(values: Iterable[int]) -> Histogram:
     for value in values:
         histogram.add(value)
     return histogram
+
+
+def span_of(values: Iterable[int]) -> Span:
+    span = Span()
+    for value in values:
+        span.add(value)
+    return span
 
 
 def new_page() -> memoryview:
@@ -143,6 +151,10 @@ def series_keys(draw: st.DrawFn) -> SeriesKey:
     return SeriesKey(draw(_words), draw(_methods), draw(_words), draw(st.booleans()))
 
 
+spans = st.lists(_times_us, max_size=2).map(span_of)
+phases = st.builds(Phases, *[spans] * len(Phases.__struct_fields__))
+
+
 @st.composite
 def _series(draw: st.DrawFn) -> Series:
     values = draw(st.lists(_times_us, max_size=2))
@@ -158,6 +170,8 @@ def _series(draw: st.DrawFn) -> Series:
         bytes_received=draw(st.integers(0, 1_000)),
         service=histogram_of(values),
         response=histogram_of(value + 5 for value in values) if late else None,
+        connections=draw(st.integers(0, 2)),
+        phases=draw(phases),
     )
 
 

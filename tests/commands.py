@@ -119,10 +119,12 @@ def check_laws(document: dict[str, Any]) -> None:
     assert totals["started"] == totals["ended"] + totals["interrupted"] + totals["lost_iterations"]
     assert totals["hits"] == totals["sent"] + totals["unsent"]
     requests = [series for series in document["series"] if series["method"] not in ("transaction", "iteration")]
-    for field_name in ("hits", "sent", "unsent", "bytes_sent", "bytes_received"):
+    for field_name in ("hits", "sent", "unsent", "bytes_sent", "bytes_received", "connections"):
         assert totals[field_name] == sum(series[field_name] for series in requests)
     for series in requests:
         assert series["hits"] == sum(series["statuses"].values()) + sum(series["errors"].values())
+        answered, ended = (series["phases"].get(phase, {"count": 0})["count"] for phase in ("first_byte", "body"))
+        assert answered == ended <= series["sent"]
     for name in ("hits", "failures", "errors"):
         assert totals[name] == sum(point[name] for point in document["timeline"])
 

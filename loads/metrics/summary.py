@@ -14,6 +14,7 @@ import msgspec
 from loads.metrics.bounded import rank_of, trim
 from loads.metrics.counters import Counts
 from loads.metrics.histogram import Histogram
+from loads.metrics.phases import Phases
 
 _Name = TypeVar("_Name", str, int)
 MAX_NAMES: Final = 2_000
@@ -60,6 +61,8 @@ class Series(msgspec.Struct, array_like=True):
         bytes_sent, bytes_received: HTTP heads and bodies, without TLS and TCP.
         service: a request's end minus its start.
         response: the same plus its iteration's lateness; None where nothing was planned, which means equal.
+        connections: opened for its requests, which is to say: that stood.
+        phases: where the time of its requests went, as far as it was measured.
     """
 
     sent: int = 0
@@ -71,6 +74,8 @@ class Series(msgspec.Struct, array_like=True):
     bytes_received: int = 0
     service: Histogram = msgspec.field(default_factory=Histogram)
     response: Histogram | None = None
+    connections: int = 0
+    phases: Phases = msgspec.field(default_factory=Phases)
 
     @property
     def hits(self) -> int:
@@ -95,6 +100,8 @@ class Series(msgspec.Struct, array_like=True):
         self.bytes_sent += other.bytes_sent
         self.bytes_received += other.bytes_received
         self.service.merge(other.service)
+        self.connections += other.connections
+        self.phases.merge(other.phases)
 
 
 class ErrorKey(NamedTuple):

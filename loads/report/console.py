@@ -7,16 +7,26 @@ test holds it. What is new comes after it.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from loads.metrics.result import Result
-from loads.metrics.summary import ErrorGroup, ErrorKey
-from loads.report.figures import by_url, has_many_tests, label, ordered_series, percentiles_ms, printable, rate_per_s
+from loads.metrics.summary import ErrorGroup, ErrorKey, Series
+from loads.report.figures import (
+    by_url,
+    has_many_tests,
+    label,
+    milliseconds,
+    ordered_series,
+    percentiles_ms,
+    printable,
+    rate_per_s,
+)
 from loads.units import US_PER_S, format_duration, plural
 
 BAR_WIDTH = 62
 MAX_ROWS = 20
-_HEADS = ("p50", "p90", "p95", "p99", "p99.9", "max")
+_HEADS = ("hits", "p50", "p90", "p95", "p99", "p99.9", "max", "series")
+_PHASE_HEADS = ("opened", "dns", "connect", "tls", "first byte", "body", "series")
 
 
 def end_block(result: Result) -> str:
@@ -62,8 +72,9 @@ def classic_lines(result: Result) -> Iterator[str]:
 
 
 def new_lines(result: Result) -> Iterator[str]:
-    """Percentiles, what did not go well, and the verdict."""
+    """Percentiles, where the time went, what did not go well, and the verdict."""
     yield from _percentiles(result)
+    yield from _phases(result)
     yield ""
     yield from _accounts(result)
     if result.summary.errors:
@@ -99,14 +110,40 @@ def _percentiles(result: Result) -> Iterator[str]:
     if not rows:
         yield "Service times: nothing was measured"
         return
-    shown = [("hits", *_HEADS, "series"), *rows[:MAX_ROWS]]
-    widths = [max(len(row[column]) for row in shown) for column in range(len(_HEADS) + 1)]
     yield "Service times in ms, to the end of the body (no start times were planned: response times are the same):"
-    for row in shown:
-        cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=False)]
-        yield f"{'  '.join(cells)}  {row[-1]}"
+    yield from _table([_HEADS, *rows[:MAX_ROWS]])
     if len(rows) > MAX_ROWS:
         yield f"... and {len(rows) - MAX_ROWS} more series; --output json=FILE has all"
+
+
+def _phases(result: Result) -> Iterator[str]:
+    """Where the time went: the requests of the table of percentiles, if a phase of one of them was measured."""
+    many = has_many_tests(result)
+    rows = [
+        (*_opened_and_means_ms(series), label(key, with_scenario=many))
+        for key, series in ordered_series(result)[:MAX_ROWS]
+        if key.is_hit
+    ]
+    if all(set(row[1:-1]) == {"-"} for row in rows):
+        return
+    yield ""
+    yield "Where the time went, the mean of each phase in ms, and connections opened:"
+    yield from _table([_PHASE_HEADS, *rows])
+
+
+def _opened_and_means_ms(series: Series) -> list[str]:
+    """Connections, and the mean of each phase; dashes all along where nothing was measured."""
+    spans = series.phases.by_name().values()
+    known = series.connections or any(span.count for span in spans)
+    return [f"{series.connections:,}" if known else "-", *(milliseconds(span.mean_us) for span in spans)]
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """Columns to the right, but for the last one, which names the row and may be long."""
+    widths = [max(map(len, column)) for column in list(zip(*rows, strict=True))[:-1]]
+    for row in rows:
+        cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=False)]
+        yield f"{'  '.join(cells)}  {row[-1]}"
 
 
 def _accounts(result: Result) -> Iterator[str]:

@@ -9,6 +9,7 @@ import msgspec
 import loads
 from loads.metrics.health import Health, joined
 from loads.metrics.histogram import Histogram
+from loads.metrics.phases import Phases
 from loads.metrics.result import Loss, Result
 from loads.metrics.summary import Series, SeriesKey
 from loads.report.figures import QUANTILES, ordered_series, rate_per_s, users_in
@@ -98,6 +99,8 @@ def _totals(result: Result, duration_us: int) -> dict[str, Any]:
         "skipped": totals.skipped,
         "bytes_sent": hits.bytes_sent,
         "bytes_received": hits.bytes_received,
+        "connections": hits.connections,
+        "phases": _phases(hits.phases),
     }
 
 
@@ -117,6 +120,8 @@ def _series(key: SeriesKey, series: Series) -> dict[str, Any]:
         "bytes_received": series.bytes_received,
         "service": _distribution(series.service),
         "response": _distribution(series.response_or_service),
+        "connections": series.connections,
+        "phases": _phases(series.phases),
     }
 
 
@@ -129,6 +134,15 @@ def _distribution(histogram: Histogram) -> dict[str, float | None]:
         "min_ms": _ms(histogram.min_us if filled else None),
         **{name: _ms(value) for name, value in values.items()},
         "max_ms": _ms(histogram.max_us if filled else None),
+    }
+
+
+def _phases(phases: Phases) -> dict[str, dict[str, float | None]]:
+    """Those that were passed at all."""
+    return {
+        name: {"count": span.count, "mean_ms": _ms(span.mean_us), "max_ms": _ms(span.longest_us)}
+        for name, span in phases.by_name().items()
+        if span.count
     }
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from loads.metrics import summary as module
 from loads.metrics.counters import Counts
+from loads.metrics.phases import Phases, Span
 from loads.metrics.summary import (
     ITERATION,
     ITERATION_NAME,
@@ -78,10 +79,15 @@ def test_any_split_and_any_tree_of_merges_gives_the_same(names: int, parts: list
 @given(parts=parts_of_a_run)
 def test_nothing_that_is_counted_gets_lost(names: int, parts: list[Summary]) -> None:
     whole = merged(*parts)
-    for field in ("sent", "unsent", "failed", "bytes_sent", "bytes_received"):
+    for field in ("sent", "unsent", "failed", "bytes_sent", "bytes_received", "connections"):
         assert sum(getattr(series, field) for series in whole.series.values()) == sum(
             getattr(series, field) for part in parts for series in part.series.values()
         ), field
+    for name in Phases.__struct_fields__:
+        passed = [series.phases.by_name()[name] for part in parts for series in part.series.values()]
+        kept = [series.phases.by_name()[name] for series in whole.series.values()]
+        assert sum(span.count for span in kept) == sum(span.count for span in passed), name
+        assert sum(span.total_us for span in kept) == sum(span.total_us for span in passed), name
     assert sum(whole.counters.values()) == sum(count for part in parts for count in part.counters.values())
     assert sum(group.count for group in whole.errors.values()) == sum(
         group.count for part in parts for group in part.errors.values()
@@ -111,6 +117,8 @@ def test_what_is_merged_stays_as_it_is(a: Summary, b: Summary) -> None:
 def test_a_merge_shares_nothing_with_what_it_took_in(a: Summary) -> None:
     into = merged(a)
     assert not {id(series) for series in into.series.values()} & {id(series) for series in a.series.values()}
+    held = [{id(series.phases) for series in summary.series.values()} for summary in (into, a)]
+    assert not held[0] & held[1]
     assert not {id(group) for group in into.errors.values()} & {id(group) for group in a.errors.values()}
 
 
@@ -152,6 +160,20 @@ def test_what_is_folded_keeps_requests_apart_from_blocks_of_time(monkeypatch: py
     assert summary.hits.sent == 1
 
 
+def test_what_is_folded_keeps_its_connections_and_its_longest_phase(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_NAMES", 0)
+    summary = Summary(
+        series={
+            SeriesKey("t", "GET", "/a"): Series(connections=2, phases=Phases(tls=Span(2, 900, 500))),
+            SeriesKey("t", "GET", "/b"): Series(connections=1, phases=Phases(tls=Span(1, 700, 700))),
+        }
+    )
+    summary.trim()
+    assert summary.series == {
+        SeriesKey(OTHER, OTHER, OTHER): Series(connections=3, phases=Phases(tls=Span(3, 1_600, 700)))
+    }
+
+
 def test_only_requests_are_hits() -> None:
     kinds = {"GET": True, "PATCH": True, OTHER: True, TRANSACTION: False, ITERATION: False}
     assert {method: SeriesKey("t", method, "x").is_hit for method in kinds} == kinds
@@ -165,7 +187,11 @@ def test_hits_is_the_sum_of_all_series_of_requests() -> None:
             SeriesKey("t", TRANSACTION, "buy"): series_of([60]),
         }
     )
+    for series in summary.series.values():
+        series.connections = 1
+        series.phases.first_byte.add(5)
     hits = summary.hits
+    assert (hits.connections, hits.phases) == (2, Phases(first_byte=Span(2, 10, 5)))
     assert (hits.hits, hits.failed, hits.statuses) == (3, 1, {200: 2, 500: 1})
     assert hits.service == histogram_of([10, 20, 30])
 

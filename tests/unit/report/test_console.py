@@ -8,6 +8,7 @@ import pytest
 
 from loads.metrics.counters import Counts
 from loads.metrics.histogram import Histogram
+from loads.metrics.phases import Phases, Span
 from loads.metrics.result import Result
 from loads.metrics.summary import TRANSACTION, ErrorGroup, ErrorKey, Series, SeriesKey, Summary, Totals
 from loads.metrics.verdict import Stop
@@ -24,7 +25,7 @@ from loads.report.console import (
     trouble_lines,
 )
 from loads.units import US_PER_S
-from tests.build import info_of, iterations_of, loss_of, result_of, series_of
+from tests.build import info_of, iterations_of, loss_of, result_of, series_of, span_of
 
 TALK = dedent("""\
     [==============================================================] 100%
@@ -194,6 +195,67 @@ def test_the_same_url_of_several_tests_is_told_apart() -> None:
     text = "\n".join(new_lines(result_of(summary)))
     assert "GET / [test_a]" in text
     assert "GET / [test_b]" in text
+
+
+WHERE = "Where the time went, the mean of each phase in ms, and connections opened:"
+
+
+def where_the_time_went(summary: Summary) -> list[str]:
+    """The table, without its headline; empty when there is none."""
+    told = list(new_lines(result_of(summary)))
+    return [*takewhile(bool, told[told.index(WHERE) + 1 :])] if WHERE in told else []
+
+
+def test_each_series_of_requests_has_the_means_of_its_phases() -> None:
+    first = series_of([5_000] * 1_200)
+    first.connections = 1_200
+    first.phases = Phases(
+        dns=span_of([40_000]),
+        connect=Span(1_200, 1_200 * 150, 900),
+        tls=Span(1_200, 1_200 * 12_300, 20_000),
+        first_byte=Span(1_200, 1_200 * 4_560, 9_000),
+        body=Span(1_200, 0, 0),
+    )
+    later = series_of([2_000_000] * 10)
+    later.phases = Phases(first_byte=span_of([1_000]), body=span_of([1_999_000]))
+    stock = series_of([1])
+    summary = Summary(
+        series={
+            SeriesKey("t", method, name): series
+            for method, name, series in [
+                ("GET", "https://127.0.0.1/", first),
+                ("GET", "report", later),
+                ("POST", "/by/stock/requests", stock),
+                (TRANSACTION, "checkout", series_of([9])),
+            ]
+        }
+    )
+    assert where_the_time_went(summary) == [
+        "opened   dns  connect   tls  first byte   body  series",
+        " 1,200  40.0     0.15  12.3        4.56   0.00  GET https://127.0.0.1/",
+        "     0     -        -     -        1.00  1,999  GET report",
+        "     -     -        -     -           -      -  POST /by/stock/requests",
+    ]
+
+
+def test_where_no_phase_was_measured_nothing_is_told_of_them() -> None:
+    measured_elsewhere = Series(sent=1, phases=Phases(body=span_of([1])))
+    summary = Summary(
+        series={SeriesKey("t", "GET", "/"): series_of([5]), SeriesKey("t", TRANSACTION, "buy"): measured_elsewhere}
+    )
+    assert where_the_time_went(summary) == where_the_time_went(Summary()) == []
+
+
+def test_phases_are_told_of_the_series_that_have_percentiles() -> None:
+    summary = Summary(
+        series={
+            SeriesKey("t", "GET", f"/{number}"): Series(sent=1, phases=Phases(body=span_of([1])))
+            for number in range(MAX_ROWS + 3)
+        }
+    )
+    told = list(new_lines(result_of(summary)))
+    percentiles = [line.rpartition(" ")[2] for line in told[2 : 2 + MAX_ROWS]]
+    assert [line.rpartition(" ")[2] for line in where_the_time_went(summary)[1:]] == percentiles
 
 
 def test_iterations_and_requests_are_accounted_for() -> None:

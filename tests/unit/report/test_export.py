@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 
 from loads.metrics.counters import Counts
+from loads.metrics.phases import Phases, Span
 from loads.metrics.result import Result
 from loads.metrics.summary import (
     ITERATION,
@@ -42,6 +43,8 @@ TOTALS = {
     "skipped",
     "bytes_sent",
     "bytes_received",
+    "connections",
+    "phases",
 }
 DISTRIBUTION = ["mean_ms", "min_ms", "p50_ms", "p90_ms", "p95_ms", "p99_ms", "p999_ms", "max_ms"]
 
@@ -69,6 +72,7 @@ def test_every_promised_field_is_there() -> None:
     assert set(TOTALS) <= told["totals"].keys()
     (series,) = told["series"]
     assert {"scenario", "method", "name", "hits", "statuses", "errors", "service", "response"} <= series.keys()
+    assert {"connections", "phases"} <= series.keys()
     assert list(series["service"]) == list(series["response"]) == DISTRIBUTION
     assert {"kind", "message", "traceback", "count", "first_s", "last_s"} <= told["errors"][0].keys()
     point = {"t_s", "users", "hits", "failures", "errors", "p50_ms", "p95_ms", "p99_ms"}
@@ -103,6 +107,32 @@ def test_times_are_milliseconds_of_what_was_measured() -> None:
 def test_what_was_not_measured_is_null() -> None:
     summary = Summary(series={SeriesKey("t", "GET", "/"): Series(unsent=1, errors={"dns": 1})})
     assert document(result_of(summary))["series"][0]["service"] == dict.fromkeys(DISTRIBUTION)
+
+
+def test_phases_that_were_passed_have_their_count_mean_and_maximum() -> None:
+    series = series_of([1_000, 2_000])
+    series.connections = 1
+    series.phases = Phases(connect=Span(1, 250, 250), first_byte=Span(2, 2_500, 1_800), body=Span(2))
+    told = document(result_of(Summary(series={SeriesKey("t", "GET", "/"): series})))["series"][0]
+    assert told["connections"] == 1
+    assert told["phases"] == {
+        "connect": {"count": 1, "mean_ms": 0.25, "max_ms": 0.25},
+        "first_byte": {"count": 2, "mean_ms": 1.25, "max_ms": 1.8},
+        "body": {"count": 2, "mean_ms": 0.0, "max_ms": 0.0},
+    }
+
+
+def test_the_totals_hold_the_connections_and_phases_of_all_requests() -> None:
+    keys = [SeriesKey("t", "GET", "/"), SeriesKey("t", "POST", "/"), SeriesKey("t", TRANSACTION, "buy")]
+    series = {key: Series(sent=1, connections=2, phases=Phases(tls=Span(2, 6_000, 4_000))) for key in keys}
+    totals = document(result_of(Summary(series=series)))["totals"]
+    assert totals["connections"] == 4
+    assert totals["phases"] == {"tls": {"count": 4, "mean_ms": 3.0, "max_ms": 4.0}}
+
+
+def test_a_run_whose_phases_nobody_measured_has_none() -> None:
+    told = document(result_of(iterations_of(1, sent=1)))
+    assert told["totals"]["phases"] == told["series"][0]["phases"] == {}
 
 
 def test_without_a_plan_of_starts_response_and_service_are_equal() -> None:
