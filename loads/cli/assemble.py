@@ -10,6 +10,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from loads.cli.http import http_options
 from loads.cli.layers import name_nearby
 from loads.errors import UsageError
 from loads.plan.config import Config
@@ -38,6 +39,7 @@ def assemble(config: Config) -> Wanted:
     included = _importable(config, problems)
     outputs = _outputs(config, problems)
     log_file = _log_file(config, problems)
+    http = http_options(config, problems)
     if not config["targets"] and not problems:
         problems.append(
             UsageError(
@@ -60,6 +62,7 @@ def assemble(config: Config) -> Wanted:
         stop_on_failure=config["stop-on-failure"],
         log_level=config["log-level"] or (log_file and DEFAULT_LOG_LEVEL),
         log_file=log_file,
+        http=http,
     )
     return Wanted(spec, outputs, bool(config["quiet"]))
 

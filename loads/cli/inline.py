@@ -90,6 +90,7 @@ class _InlineRun:
                 fresh_session=spec.fresh_session,
                 think_time_us=spec.think_time_us,
                 stop_on_failure=spec.stop_on_failure,
+                http=spec.http,
             )
         )
         run_at_us = time.monotonic_ns() // 1_000

@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from loads.plan.config import Text
+from loads.plan.http import DnsPolicy
 from loads.plan.settings import LOG_LEVELS, SETTINGS
 
 _MOST_FILES = 500
@@ -55,6 +56,10 @@ def _python_files(typed: str) -> Iterator[str]:
 
 def _complete_level(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
     return [level for level in LOG_LEVELS if level.startswith(typed.lower())]
+
+
+def _complete_dns(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
+    return [policy for policy in DnsPolicy if policy.startswith(typed.lower())]
 
 
 def _option(*names: str, **settings: Any) -> Callable[[Command], Command]:
@@ -115,6 +120,39 @@ _OPTIONS: list[Callable[[Command], Command]] = [
     _option(
         "--fresh-session/--no-fresh-session",
         help="A new session (cookies, connections) for each iteration, not for each user.",
+    ),
+    _option(
+        "--timeout",
+        metavar="TIME",
+        help="How long requests wait for a connection, and for each next piece of an answer, where the test says "
+        "nothing.  [default: 60s]",
+    ),
+    _option("--keepalive/--no-keepalive", help="Whether requests share connections.  [default: keepalive]"),
+    _option("--user-agent", metavar="TEXT", help="What requests call themselves, where the test says nothing."),
+    _option("--insecure-tls/--no-insecure-tls", help="Do not verify the certificates of servers."),
+    _option(
+        "--ca-bundle",
+        metavar="FILE",
+        type=_PATH,
+        help="Trust the certificates in this PEM file instead of the usual ones.",
+    ),
+    _option(
+        "--dns",
+        metavar="ttl|once|always",
+        shell_complete=_complete_dns,
+        help="When a name is looked up: again after 60 s, once per worker, or at every new connection.  [default: ttl]",
+    ),
+    _option(
+        "--resolve",
+        multiple=True,
+        metavar="HOST:PORT:ADDRESS[,...]",
+        help="Connect to these addresses in turn, whatever the name resolves to. Repeatable.",
+    ),
+    _option(
+        "--source-address",
+        multiple=True,
+        metavar="ADDRESS",
+        help="Connect from this address of this machine; several are used in turn. Repeatable.",
     ),
     _option(
         "--include-file",

@@ -56,12 +56,15 @@ class Layer:
             before = self.values[setting.name].origin
             self.problems.append(UsageError(f"{origin} says again what {before} says", "leave one of them out"))
             return
-        value = None
-        try:
-            value = setting.parse(text) if isinstance(text, str) else tuple(setting.parse(item) for item in text)
-        except UsageError as error:
-            message = error.message if error.message.startswith(origin) else f"{origin}: {error.message}"
-            self.problems.append(UsageError(message, error.hint))
+        parsed, problems = [], list[UsageError]()
+        for item in (text,) if isinstance(text, str) else text:
+            try:
+                parsed.append(setting.parse(item))
+            except UsageError as error:
+                message = error.message if error.message.startswith(origin) else f"{origin}: {error.message}"
+                problems.append(UsageError(message, error.hint))
+        value = None if problems else parsed[0] if isinstance(text, str) else tuple(parsed)
+        self.problems.extend(problems)
         self.values[setting.name] = Value(value, text, origin)
 
 

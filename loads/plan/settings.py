@@ -13,9 +13,18 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from loads.errors import UsageError
+from loads.plan.http import (
+    DEFAULT_TIMEOUT_US,
+    DnsPolicy,
+    parse_dns,
+    parse_resolve,
+    parse_source_address,
+    parse_timeout_us,
+    parse_user_agent,
+)
 from loads.plan.select import parse_selection
 from loads.plan.spec import DEFAULT_GRACEFUL_STOP_US, parse_cycle, parse_stages
-from loads.units import format_duration, parse_duration_us
+from loads.units import US_PER_S, format_duration, parse_duration_us
 
 MAX_WORKERS: Final = 256
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
@@ -176,6 +185,14 @@ _TABLE = (
     Setting("seed", NUMBER, _seed, "42"),
     Setting("server-url", TEXT, _server_url, '"http://127.0.0.1:8000"'),
     Setting("fresh-session", FLAG, _flag, "true", default="false"),
+    Setting("timeout", TIME, parse_timeout_us, '"10s" or 2.5', default=f"{DEFAULT_TIMEOUT_US // US_PER_S}s"),
+    Setting("keepalive", FLAG, _flag, "false", default="true"),
+    Setting("user-agent", TEXT, parse_user_agent, '"shop-load/1.0"'),
+    Setting("insecure-tls", FLAG, _flag, "true", default="false"),
+    Setting("ca-bundle", TEXT, _text, '"ca.pem"'),
+    Setting("dns", TEXT, parse_dns, '"once"', default=DnsPolicy.TTL.value),
+    Setting("resolve", LIST, parse_resolve, '["shop.example:443:10.0.0.7,10.0.0.8"]'),
+    Setting("source-address", LIST, parse_source_address, '["10.0.0.5", "10.0.0.6"]'),
     Setting("include-file", LIST, _text, '["lib/*.py"]'),
     Setting("log-level", TEXT, _log_level, '"info"'),
     Setting("log-file", TEXT, _text, '"loads.log"'),

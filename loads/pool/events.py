@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from loads.metrics.counters import Counts
 from loads.metrics.result import Loss
+from loads.plan.http import HttpOptions
 from loads.plan.spec import Plan
 from loads.wire.messages import Delta, Down, Loaded, LoadFailed, Up
 
@@ -55,6 +56,7 @@ class Begin:
     fresh_session: bool
     think_time_us: tuple[int, int] | None = None
     stop_on_failure: int | None = None
+    http: HttpOptions = field(default_factory=HttpOptions)
 
 
 @dataclass(frozen=True)

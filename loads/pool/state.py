@@ -214,6 +214,7 @@ class PoolState:
             fresh_session=begin.fresh_session,
             think_time_us=begin.think_time_us,
             stop_on_failure=begin.stop_on_failure,
+            http=begin.http,
         )
         return [Tell(member.number, assign)]
 

@@ -143,7 +143,15 @@ class _LocalRun:
 
     def _begin(self, plan: Plan) -> Begin:
         spec = self._spec
-        return Begin(plan, spec.seed, spec.server_url, spec.fresh_session, spec.think_time_us, spec.stop_on_failure)
+        return Begin(
+            plan=plan,
+            seed=spec.seed,
+            server_url=spec.server_url,
+            fresh_session=spec.fresh_session,
+            think_time_us=spec.think_time_us,
+            stop_on_failure=spec.stop_on_failure,
+            http=spec.http,
+        )
 
     def _stop_on_failure(self, result: Result) -> None:
         """Enough has gone wrong: what is in flight may end."""

@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import resource
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from loads.errors import UsageError
 from loads.metrics.result import Result, RunInfo
+from loads.plan.http import HttpOptions
 from loads.plan.spec import LoadOptions, Plan, build_plan
 from loads.units import format_duration, plural
 from loads.wire.messages import Load, Loaded, LoadFailed
@@ -31,6 +32,7 @@ class RunSpec:
         think_time_us: the least and the most that a user waits between two iterations; None: it doesn't.
         stop_on_failure: end gracefully at so many failures and errors; None: never.
         log_level, log_file: how the tests' logging is set up; None: not at all, and nowhere but the standard error.
+        http: how requests find their way.
     """
 
     targets: tuple[str, ...]
@@ -45,6 +47,7 @@ class RunSpec:
     stop_on_failure: int | None = None
     log_level: str | None = None
     log_file: str | None = None
+    http: HttpOptions = field(default_factory=HttpOptions)
 
 
 class TestsRefused(UsageError):
@@ -96,7 +99,7 @@ def plan_run(spec: RunSpec, loaded: Loaded, workers: int) -> tuple[Plan, RunInfo
         started_at=datetime.now().astimezone(),
         targets=spec.targets,
         scenarios=tuple(scenario.name for scenario in loaded.scenarios),
-        plan=describe(plan, loaded, workers, spec.seed, spec.think_time_us),
+        plan=describe(plan, loaded, workers, spec.seed, spec.think_time_us, spec.http),
         users=plan.max_users,
         workers=workers,
         seed=spec.seed,
@@ -107,9 +110,23 @@ def plan_run(spec: RunSpec, loaded: Loaded, workers: int) -> tuple[Plan, RunInfo
     return plan, info
 
 
-def describe(plan: Plan, loaded: Loaded, workers: int, seed: int, think_time_us: tuple[int, int] | None = None) -> str:
+def describe(
+    plan: Plan,
+    loaded: Loaded,
+    workers: int,
+    seed: int,
+    think_time_us: tuple[int, int] | None = None,
+    http: HttpOptions | None = None,
+) -> str:
     """The plan as it is printed before the start, without a line break at the end."""
-    where = "in this process" if not workers else f"on {plural(workers, 'worker')}"
+    lines = [*_describe_tests(plan, loaded), _describe_load(plan, loaded, workers, seed, think_time_us)]
+    requests = http.describe() if http is not None else ""
+    if requests:
+        lines.append(f"Requests: {requests}")
+    return "\n".join(lines)
+
+
+def _describe_tests(plan: Plan, loaded: Loaded) -> list[str]:
     if len(loaded.scenarios) == 1:
         lines = [f"Running {loaded.scenarios[0].name}"]
     else:
@@ -125,20 +142,25 @@ def describe(plan: Plan, loaded: Loaded, workers: int, seed: int, think_time_us:
         lines.append(f"Left out, for only pytest can run them: {', '.join(loaded.left_out[:10])}")
         if len(loaded.left_out) > 10:
             lines[-1] += f" and {len(loaded.left_out) - 10} more"
+    return lines
+
+
+def _describe_load(plan: Plan, loaded: Loaded, workers: int, seed: int, think_time_us: tuple[int, int] | None) -> str:
+    where = "in this process" if not workers else f"on {plural(workers, 'worker')}"
     steps = [phase.describe() for phase in plan.phases]
     if plan.each_once and len(loaded.scenarios) > 1:
         steps = ["1 user, each test once"]
-    lines.append(f"Plan: {', then '.join(steps)}; {where}, seed {seed}")
+    line = f"Plan: {', then '.join(steps)}; {where}, seed {seed}"
     if think_time_us is not None:
         shortest, longest = (format_duration(time_us) for time_us in think_time_us)
-        lines[-1] += (
+        line += (
             f", {shortest} to {longest} between iterations"
             if longest != shortest
             else f", {shortest} between iterations"
         )
     if plan.duration_us is not None:
-        lines[-1] += f", iterations in flight get {format_duration(plan.graceful_stop_us)} at the end"
-    return "\n".join(lines)
+        line += f", iterations in flight get {format_duration(plan.graceful_stop_us)} at the end"
+    return line
 
 
 def find_doubts(plan: Plan, workers: int) -> list[str]:

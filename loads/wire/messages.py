@@ -26,6 +26,7 @@ import msgspec
 
 from loads.metrics.health import Health
 from loads.metrics.summary import Summary
+from loads.plan.http import HttpOptions
 from loads.plan.spec import Plan
 
 PROTOCOL: Final = 1
@@ -92,6 +93,7 @@ class Assign(_Message, frozen=True):
     fresh_session: bool
     think_time_us: tuple[int, int] | None = None
     stop_on_failure: int | None = None
+    http: HttpOptions = HttpOptions()
 
 
 class Ready(_Message, frozen=True):

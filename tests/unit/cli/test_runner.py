@@ -9,6 +9,7 @@ import pytest
 import loads
 from loads.cli import runner
 from loads.cli.runner import main
+from loads.plan.http import HttpOptions
 from loads.plan.profile import Stage
 from loads.plan.spec import LoadOptions
 from loads.runner.spec import RunSpec
@@ -125,6 +126,23 @@ def test_how_tests_are_chosen_paced_and_logged(
     assert getattr(parsed(asked, "t", *arguments), field) == value
 
 
+@pytest.mark.parametrize(
+    ("arguments", "http"),
+    [
+        ([], HttpOptions()),
+        (["--timeout", "2s"], HttpOptions(timeout_us=2 * US_PER_S)),
+        (["--no-keepalive", "--insecure-tls"], HttpOptions(keepalive=False, insecure_tls=True)),
+        (["--user-agent", "a b"], HttpOptions(user_agent="a b")),
+        (
+            ["--source-address", "127.0.0.2", "--source-address", "127.0.0.3"],
+            HttpOptions(source_addresses=("127.0.0.2", "127.0.0.3")),
+        ),
+    ],
+)
+def test_how_requests_find_their_way(asked: list[Any], arguments: list[str], http: HttpOptions) -> None:
+    assert parsed(asked, "t", *arguments).http == http
+
+
 def test_a_log_file_is_absolute_and_has_a_level(asked: list[Any], here: Path) -> None:
     """A test may change its directory, and a file that nothing is written to helps nobody."""
     spec = parsed(asked, "t", "--log-file", "run.log")
@@ -188,6 +206,15 @@ def test_parsing_does_not_touch_an_output_that_exists(asked: list[Any], here: Pa
         (["t", "--output", "json="], "--output 'json=' is not json=FILE"),
         (["t", "--output", "json=no/such/dir/r.json"], "no/such/dir/r.json can't be written"),
         (["t", "--output", "json=."], ". can't be written"),
+        (["t", "--timeout", "0"], "--timeout: '0' leaves no time for an answer"),
+        (["t", "--dns", "never"], "--dns: 'never' is not a way to look up names"),
+        (["t", "--resolve", "shop:443"], "--resolve: 'shop:443' is not HOST:PORT:ADDRESS"),
+        (["t", "--resolve", "shop:0:10.0.0.7"], "--resolve: in 'shop:0:10.0.0.7', '0' is not a port"),
+        (["t", "--user-agent", ""], "--user-agent: there is nothing in it"),
+        (["t", "--user-agent", "a\r\nb"], "--user-agent: 'a\\r\\nb' holds a control character"),
+        (["t", "--ca-bundle", "no.pem"], "--ca-bundle no.pem is not there"),
+        (["t", "--source-address", "eth0"], "--source-address: 'eth0' is not an IP address"),
+        (["t", "--source-address", "198.51.100.1"], "--source-address: this machine can't connect from 198.51.100.1"),
         (["t", "--no-such-option"], "No such option"),
         (["t", "-u"], "Option '-u' requires an argument"),
     ],
@@ -211,6 +238,15 @@ def test_all_problems_of_a_load_are_told_at_once(capsys: pytest.CaptureFixture[s
     err = capsys.readouterr().err
     assert err.startswith("loads-runner: 6 problems\n")
     assert err.count("\n  - --") == 6
+
+
+def test_all_problems_of_requests_are_told_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    texts = ("--timeout", "0", "--dns", "x", "--resolve", "a:b:c", "--resolve", "d", "--user-agent", "\n")
+    addresses = ("--source-address", "198.51.100.1", "--source-address", "198.51.100.2")
+    assert call("t", *texts, *addresses, "--insecure-tls", "--ca-bundle", "no.pem") == 2
+    err = capsys.readouterr().err
+    assert err.startswith("loads-runner: 8 problems\n")
+    assert err.count("\n  - --") == 8
 
 
 def test_a_file_of_nearly_that_name_is_suggested(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -103,6 +103,15 @@ def test_options_keep_what_was_typed_and_the_options_name() -> None:
     }
 
 
+def test_each_item_of_a_list_that_is_wrong_is_told() -> None:
+    layer = read_options({"source-address": ("eth0", "10.0.0.5", "0.0.0.0")})
+    assert messages(layer) == [
+        "--source-address: 'eth0' is not an IP address",
+        "--source-address: '0.0.0.0' is not the address of one machine",
+    ]
+    assert layer.values["source-address"].value is None
+
+
 def test_a_flag_can_be_taken_back() -> None:
     config = merge(read_options({"quiet": False}), read_environment({"LOADS_QUIET": "yes"}))
     assert config.values["quiet"] == Value(False, "false", "--no-quiet")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from loads.errors import UsageError
 from loads.plan.config import Layer
 from loads.plan.files import read_ini, read_pyproject, read_toml
+from loads.plan.http import DnsPolicy, Resolve
 from loads.plan.profile import Stage
 from loads.units import US_PER_S
 
@@ -62,6 +63,14 @@ def test_values_of_an_ini_file_know_where_they_are() -> None:
 
 def test_the_default_section_of_others_is_not_ours() -> None:
     assert values(read_ini("[DEFAULT]\nhome = /\n[loads]\nusers = 1\n", "tox.ini")) == {"users": (1,)}
+
+
+def test_lists_of_addresses_in_an_ini_file_are_words() -> None:
+    text = "[loads]\nsource_address = 10.0.0.5 10.0.0.6\nresolve = shop:443:10.0.0.7\n  shop:443:10.0.0.8\n"
+    assert values(read_ini(text, "loads.ini")) == {
+        "source-address": ("10.0.0.5", "10.0.0.6"),
+        "resolve": (Resolve("shop", 443, ("10.0.0.7",)), Resolve("shop", 443, ("10.0.0.8",))),
+    }
 
 
 @pytest.mark.parametrize(
@@ -121,6 +130,16 @@ def test_all_broken_lines_are_told() -> None:
         ('targets = "a b.py"', ("a b.py",)),
         ("output = []", ()),
         ('log-level = "INFO"', "info"),
+        ("timeout = 2.5", 2_500_000),
+        ('timeout = "1m"', 60 * US_PER_S),
+        ("keepalive = false", False),
+        ("insecure_tls = true", True),
+        ('ca-bundle = "my ca.pem"', "my ca.pem"),
+        ('dns = "Once"', DnsPolicy.ONCE),
+        ('user-agent = "shop-load/1.0 (ours; tests)"', "shop-load/1.0 (ours; tests)"),
+        ('resolve = "shop:443:10.0.0.7"', (Resolve("shop", 443, ("10.0.0.7",)),)),
+        ('resolve = ["a:1:::1", "[::2]:2:[::3]"]', (Resolve("a", 1, ("::1",)), Resolve("::2", 2, ("::3",)))),
+        ('source-address = ["10.0.0.5", "[::1]"]', ("10.0.0.5", "::1")),
     ],
 )
 def test_a_toml_value_may_come_in_each_type_that_makes_sense(line: str, value: Any) -> None:
@@ -160,6 +179,20 @@ def test_a_toml_value_may_come_in_each_type_that_makes_sense(line: str, value: A
         ("select = 'a and'", "select: -k 'a and': a word is missing"),
         ("think-time = '3s-1s'", "think-time: '3s-1s' goes from more to less"),
         ("stop-on-failure = 0", "stop-on-failure: '0' is not a number of failures"),
+        ("timeout = 0", "timeout: '0' leaves no time for an answer"),
+        ("timeout = true", "timeout is a boolean"),
+        ("keepalive = 'never'", "keepalive: 'never' is neither true nor false"),
+        ("insecure-tls = 2", "insecure-tls: '2' is neither true nor false"),
+        ("ca-bundle = ''", "ca-bundle: there is nothing in it"),
+        ("ca-bundle = true", "ca-bundle is a boolean"),
+        ("dns = 60", "dns is a whole number"),
+        ("dns = '60s'", "dns: '60s' is not a way to look up names"),
+        ("user-agent = 1.0", "user-agent is a number"),
+        ('user-agent = "a\\nb"', "user-agent: 'a\\nb' holds a control character"),
+        ("resolve = {shop = '10.0.0.7'}", "resolve is a table"),
+        ("resolve = ['shop']", "resolve: 'shop' is not HOST:PORT:ADDRESS"),
+        ("source-address = 10.0", "source-address is a number"),
+        ("source-address = ['eth0']", "source-address: 'eth0' is not an IP address"),
     ],
 )
 def test_a_toml_value_that_makes_no_sense_is_told_with_its_place_and_a_hint(line: str, message: str) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from loads.errors import ProtocolError
 from loads.metrics.counters import Counts
+from loads.plan.http import HttpOptions
 from loads.plan.profile import Stage
 from loads.plan.spec import Phase, Plan
 from loads.pool.events import (
@@ -194,9 +195,16 @@ def test_two_workers_from_the_first_process_to_the_last() -> None:
 def test_each_worker_is_told_its_number_and_the_whole_plan() -> None:
     state = PoolState(1, LOAD)
     said(state, 0, HELLO, LOADED)
-    begin = Begin(Plan((COUNTED,)), seed=9, server_url="http://127.0.0.1", fresh_session=True)
-    assign = Assign(worker=0, workers=1, plan=begin.plan, seed=9, server_url="http://127.0.0.1", fresh_session=True)
-    assert state.handle(begin, 0) == [Tell(0, assign)]
+    told: dict[str, Any] = {
+        "plan": Plan((COUNTED,)),
+        "seed": 9,
+        "server_url": "http://127.0.0.1",
+        "fresh_session": True,
+        "think_time_us": (1, 2),
+        "stop_on_failure": 3,
+        "http": HttpOptions(insecure_tls=True),
+    }
+    assert state.handle(Begin(**told), 0) == [Tell(0, Assign(worker=0, workers=1, **told))]
 
 
 def test_each_tick_tells_every_worker_that_the_parent_is_there() -> None:

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import os
 import resource
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from loads.errors import ExitCode
+from loads.plan.http import HttpOptions
 from loads.plan.profile import Stage
 from loads.plan.spec import LoadOptions, Phase, Plan
 from loads.runner.spec import RunSpec, TestsRefused, count_workers, describe, find_doubts, new_seed, plan_run
@@ -88,6 +90,17 @@ def test_a_plan_over_time_says_how_it_ends() -> None:
     assert described(Plan((timed, timed), 10 * US_PER_S), 1)[-1] == (
         "Plan: 5 users for 1m, then 5 users for 1m; on 2 workers, seed 7, iterations in flight get 10s at the end"
     )
+
+
+def test_a_plan_says_what_is_peculiar_about_its_requests() -> None:
+    plan = Plan((Phase(1, hits=1),))
+    assert describe(plan, loaded_of(1), 1, 7, None, HttpOptions()) == describe(plan, loaded_of(1), 1, 7)
+    insecure = replace(spec_of(), http=HttpOptions(insecure_tls=True, source_addresses=("10.0.0.5",)))
+    assert plan_run(insecure, loaded_of(1), 1)[1].plan.splitlines() == [
+        "Running site.TestSite.test_0",
+        "Plan: 1 user x 1 iteration = 1; on 1 worker, seed 7",
+        "Requests: certificates are not verified; from 10.0.0.5",
+    ]
 
 
 def test_without_workers_it_says_where_tests_run() -> None:

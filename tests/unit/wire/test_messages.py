@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loads.plan.http import DnsPolicy, HttpOptions, Resolve
 from loads.plan.profile import Stage
 from loads.plan.spec import Phase, Plan
 from loads.wire import messages
@@ -44,6 +45,17 @@ phases = st.one_of(
     st.builds(Phase, counts, hits=counts, ramp_up_us=counts),
     st.builds(Phase, counts, stages=st.lists(st.builds(Stage, counts, counts), max_size=3).map(tuple)),
 )
+http_options = st.builds(
+    HttpOptions,
+    timeout_us=counts,
+    insecure_tls=flags,
+    ca_bundle=st.one_of(st.none(), text),
+    keepalive=flags,
+    dns=st.sampled_from(DnsPolicy),
+    resolve=st.lists(st.builds(Resolve, text, counts, texts), max_size=3).map(tuple),
+    user_agent=st.one_of(st.none(), text),
+    source_addresses=texts,
+)
 plans = st.builds(Plan, st.lists(phases, max_size=3).map(tuple), counts, flags)
 MESSAGES: dict[type[Any], st.SearchStrategy[Any]] = {
     Hello: st.builds(Hello, protocol=counts, incarnation=st.integers(0, 2**64 - 1)),
@@ -60,6 +72,7 @@ MESSAGES: dict[type[Any], st.SearchStrategy[Any]] = {
         seed=counts,
         server_url=st.one_of(st.none(), text),
         fresh_session=flags,
+        http=http_options,
     ),
     Ready: st.builds(Ready, runnable=counts),
     Start: st.builds(Start, phase=counts, run_at_us=counts, phase_at_us=counts),
