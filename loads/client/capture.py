@@ -1,6 +1,7 @@
-"""Records what goes through urllib3 (and so through requests) and http.client, each in one place.
+"""Records what tests send without `self.session`: plain requests, urllib3 and http.client, each in one place.
 
-For urllib3 that is `HTTPConnectionPool._make_request`, where exactly one request goes over one connection, after a
+A plain requests call goes over the worker's engine where it can (see `sending`). Otherwise requests ends in urllib3,
+and there the place is `HTTPConnectionPool._make_request`, where exactly one request goes over one connection, after a
 connection was chosen and before anybody retries or follows a redirect: one call, one hit, whoever asked. For
 http.client it is the connection itself, unless urllib3 drives it. `sent` is decided where bytes are handed to the
 socket, the end where http.client lets go of the body. Only a worker installs this; nothing here runs under plain
@@ -14,15 +15,28 @@ from __future__ import annotations
 import functools
 import http.client
 import select
+import socket
+import ssl
+import sys
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+import requests.utils
 import urllib3.connection
 import urllib3.connectionpool
+import urllib3.util.connection
+from requests.adapters import HTTPAdapter
 
+from loads.client.clock import monotonic_ns
+from loads.client.dialer import bind_to
+from loads.client.engine import Kept, engine
 from loads.client.hit import Hit, WatchedResponse
 from loads.client.kinds import ErrorKind
+from loads.client.recorder import Opened
+from loads.client.retelling import stock_send
+from loads.client.sending import send_prepared
 from loads.client.user import hit_name, running
 from loads.metrics.summary import SeriesKey
 
@@ -30,6 +44,9 @@ if TYPE_CHECKING:
     from loads.client.user import VirtualUser
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_POOL_KEYS: Final = frozenset({"maxsize", "block"})
+_dialled: ContextVar[tuple[int | None, int] | None] = ContextVar("loads_dialled", default=None)
+"""How long the look-up and the connection took that the current greenlet made last."""
 
 
 def install(fallback: VirtualUser, unpatched_poll: Callable[[], Any] | None = None) -> None:
@@ -38,11 +55,126 @@ def install(fallback: VirtualUser, unpatched_poll: Callable[[], Any] | None = No
     Requests of greenlets that work for no virtual user count for `fallback`. `unpatched_poll` is the system's
     `select.poll`, where it was replaced by one that goes through an event loop.
     """
+    _install_requests(fallback)
+    _install_connecting()
     _install_sending()
     _install_urllib3(fallback)
     _install_http_client(fallback)
     if unpatched_poll is not None:
         _install_quick_look(unpatched_poll)
+
+
+def _install_requests(fallback: VirtualUser) -> None:
+    """Requests' own adapters: the engine's connections and settings. Those that somebody has changed go their way."""
+    adapters: Any = HTTPAdapter
+    close = adapters.close
+    shared = engine()
+
+    @functools.wraps(stock_send)
+    def send(
+        adapter: Any,
+        request: Any,
+        stream: bool = False,
+        timeout: Any = None,
+        verify: Any = True,
+        cert: Any = None,
+        proxies: Any = None,
+    ) -> Any:
+        user = running() or fallback
+        settings = {"stream": stream, "timeout": timeout, "verify": verify, "cert": cert, "proxies": proxies}
+        if type(adapter) is not HTTPAdapter or not _is_untouched(adapter) or user.recorder is None:
+            return stock_send(adapter, request, **settings)
+        kept = vars(adapter).setdefault("_loads_kept", Kept())
+        response = send_prepared(shared, user, kept, adapter, request, **settings)
+        return (
+            stock_send(adapter, request, **shared.stock_settings(request, settings)) if response is None else response
+        )
+
+    @functools.wraps(close)
+    def close_all(adapter: Any) -> None:
+        close(adapter)
+        if "_loads_kept" in vars(adapter):
+            adapter._loads_kept.close()
+
+    adapters.send, adapters.close = send, close_all
+    shared.adapter_send = send
+    if shared.settings.user_agent is not None:
+        utils: Any = requests.utils
+        utils.default_user_agent = lambda name="": shared.settings.user_agent
+
+
+def _is_untouched(adapter: Any) -> bool:
+    """Whether it has neither retries nor a pool manager of its own making."""
+    retries = adapter.max_retries
+    return (
+        not retries.total and retries.read is False and not adapter.poolmanager.connection_pool_kw.keys() - _POOL_KEYS
+    )
+
+
+def _install_connecting() -> None:
+    """urllib3 connects as the user said, too: to the engine's addresses, from its sources."""
+    module: Any = urllib3.util.connection
+    shared = engine()
+
+    def create_connection(
+        address: tuple[str, int], timeout: Any = None, source_address: Any = None, socket_options: Any = None
+    ) -> socket.socket:
+        begin_ns = monotonic_ns()
+        found, looked_up = shared.dialer.resolver.addresses(*address)
+        dns_us = (monotonic_ns() - begin_ns) // 1_000 if looked_up else None
+        failure: OSError | None = None
+        for family, sockaddr in found:
+            source = source_address or shared.dialer.resolver.source_address(family)
+            try:
+                sock = _connected(family, sockaddr, timeout, source, socket_options)
+            except OSError as error:
+                failure = error
+            else:
+                _dialled.set((dns_us, (monotonic_ns() - begin_ns) // 1_000 - (dns_us or 0)))
+                return sock
+        raise failure or OSError("getaddrinfo returns an empty list")
+
+    module.create_connection = create_connection
+    for connections in (urllib3.connection.HTTPConnection, urllib3.connection.HTTPSConnection):
+        _time_connecting(connections)
+
+
+def _time_connecting(connections: Any) -> None:
+    connect = connections.connect
+
+    @functools.wraps(connect)
+    def timed_connect(conn: Any) -> None:
+        hit: Hit | None = conn._loads_hit
+        _dialled.set(None)
+        begin_ns = monotonic_ns()
+        try:
+            connect(conn)
+        finally:
+            dialled = _dialled.get()
+            if hit is not None and dialled is not None:
+                dns_us, connect_us = dialled
+                stands = conn.sock is not None and sys.exc_info()[0] is None
+                rest_us = (monotonic_ns() - begin_ns) // 1_000 - connect_us - (dns_us or 0)
+                sealed = stands and isinstance(conn.sock, ssl.SSLSocket)
+                hit.opened = Opened(dns_us, connect_us, rest_us if sealed else None, stands)
+
+    connections.connect = timed_connect
+
+
+def _connected(family: int, sockaddr: Any, timeout: Any, source: Any, options: Any) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        for option in options or ():
+            sock.setsockopt(*option)
+        if isinstance(timeout, int | float | None):
+            sock.settimeout(timeout)
+        if source:
+            bind_to(sock, source)
+        sock.connect(sockaddr)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 def _install_sending() -> None:
@@ -100,7 +232,7 @@ def _install_urllib3(fallback: VirtualUser) -> None:
     @functools.wraps(make_request)
     def recorded(pool: Any, conn: Any, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
         user = running() or fallback
-        if user.recorder is None:
+        if user.recorder is None or hasattr(pool, "loads_told"):
             return make_request(pool, conn, method, url, *args, **kwargs)
         user.last_hit = _series_key(user.scenario, method, (pool.scheme, pool.host, pool.port), url)
         hit = conn._loads_hit = Hit(user.recorder, user.last_hit)

@@ -7,9 +7,12 @@ a tenth of its time. Where something is set, requests' own code goes on to apply
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 from urllib.request import getproxies
+
+from requests.utils import get_environ_proxies, get_netrc_auth
 
 
 class Environment(NamedTuple):
@@ -29,6 +32,16 @@ class Environment(NamedTuple):
             netrc=any(_exists(path) for path in netrc),
             ca_bundle=os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or None,
         )
+
+    def concerns(self, url: str) -> bool:
+        """Whether a request there goes through a proxy, or with a password from .netrc."""
+        return (self.proxies and bool(get_environ_proxies(url))) or (self.netrc and get_netrc_auth(url) is not None)
+
+
+@lru_cache(maxsize=1)
+def environment() -> Environment:
+    """What this process found at its first request."""
+    return Environment.read()
 
 
 def _exists(path: Path) -> bool:

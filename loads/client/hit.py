@@ -15,7 +15,7 @@ from loads.client.kinds import ErrorKind, kind_of
 from loads.metrics.summary import SeriesKey
 
 if TYPE_CHECKING:
-    from loads.client.recorder import Recorder
+    from loads.client.recorder import Opened, Recorder
 
 _open: Final[set[Hit]] = set()
 holding: ContextVar[list[Hit] | None] = ContextVar("loads_holding", default=None)
@@ -23,7 +23,12 @@ holding: ContextVar[list[Hit] | None] = ContextVar("loads_holding", default=None
 
 
 class Hit:
-    """One request on its way: started, perhaps sent, answered or failed, and ended with its body."""
+    """One request on its way: started, perhaps sent, answered or failed, and ended with its body.
+
+    Attributes:
+        opened: the connection that was opened for it.
+        sent_ns, first_ns: when it was handed to the socket, and when its answer began.
+    """
 
     __slots__ = (
         "_answered",
@@ -38,10 +43,13 @@ class Hit:
         "_status",
         "bytes_received",
         "bytes_sent",
+        "first_ns",
+        "opened",
+        "sent_ns",
         "was_sent",
     )
 
-    def __init__(self, recorder: Recorder, key: SeriesKey) -> None:
+    def __init__(self, recorder: Recorder, key: SeriesKey, start_ns: int | None = None) -> None:
         self._recorder = recorder
         self._key = key
         self._status: int | None = None
@@ -59,7 +67,10 @@ class Hit:
         self.was_sent = False
         self.bytes_sent = 0
         self.bytes_received = 0
-        self._start_ns = monotonic_ns()
+        self.opened: Opened | None = None
+        self.sent_ns: int | None = None
+        self.first_ns: int | None = None
+        self._start_ns = monotonic_ns() if start_ns is None else start_ns
         _open.add(self)
 
     def sending(self) -> None:
@@ -67,6 +78,18 @@ class Hit:
         if not self.was_sent:
             self.was_sent = True
             self._recorder.sending()
+            self.sent_ns = monotonic_ns()
+
+    def received(self, count: int) -> None:
+        """So many bytes of the answer are here."""
+        self.bytes_received += count
+        if self.first_ns is None:
+            self.first_ns = monotonic_ns()
+
+    def went(self, sent_ns: int) -> None:
+        """It was counted as sent already, and handed to the socket then."""
+        self.was_sent = True
+        self.sent_ns = sent_ns
 
     def broken(self, error: ErrorKind) -> None:
         """Its connection failed while the answer was read; the first reason counts."""
@@ -85,12 +108,19 @@ class Hit:
         self._error = kind_of(error, sent=self.was_sent) if self._error is None else self._error
         self._record(monotonic_ns())
 
-    def closed(self) -> None:
-        """The body was read to its end, or given up."""
+    def closed(self, at_ns: int | None = None) -> None:
+        """The body was read to its end, or given up, just now or at that time."""
         if self._closed_ns is None:
-            self._closed_ns = monotonic_ns()
+            self._closed_ns = monotonic_ns() if at_ns is None else at_ns
             if self._answered:
                 self._record(self._closed_ns)
+
+    def spoilt(self, status: int, received: int, first_ns: int, end_ns: int) -> None:
+        """The answer is all there, and can't be what it says it is."""
+        self.bytes_received, self.first_ns = received, first_ns
+        self.broken(ErrorKind.PROTOCOL)
+        self.answered(status)
+        self.closed(end_ns)
 
     def forget(self) -> None:
         """It was no request after all."""
@@ -112,6 +142,11 @@ class Hit:
             return
         _open.discard(self)
         service_us = (end_ns - self._start_ns) // 1_000
+        first_byte_us = None
+        body_us = 0
+        if self.sent_ns is not None and self.first_ns is not None:
+            first_byte_us = (self.first_ns - self.sent_ns) // 1_000
+            body_us = max(0, end_ns - self.first_ns) // 1_000
         self._recorder.hit(
             self._key,
             service_us,
@@ -121,6 +156,9 @@ class Hit:
             self.bytes_sent,
             self.bytes_received,
             self._failed,
+            self.opened,
+            first_byte_us,
+            body_us,
         )
 
 
@@ -142,7 +180,7 @@ class _Wire(io.RawIOBase):
             self._hit.broken(kind_of(error, sent=True))
             raise
         if count:
-            self._hit.bytes_received += count
+            self._hit.received(count)
         elif count == 0:
             self.at_end = True
         return count

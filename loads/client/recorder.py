@@ -7,9 +7,12 @@ empty one, so nothing here may hold on to a part of it. `benchmarks/recorder.py`
 
 from __future__ import annotations
 
+import itertools
 from hashlib import blake2b
+from typing import NamedTuple
 
 from loads.metrics.counters import ENDED, SENT, STARTED, UNSENT
+from loads.metrics.histogram import EXACT_BELOW, SUB_BUCKET_BITS
 from loads.metrics.summary import (
     ITERATION,
     ITERATION_NAME,
@@ -33,21 +36,45 @@ MAX_TRACEBACK_CHARS = 16_000
 
 _MAX_NAME_CHARS = 500
 _MOST = 2**63 - 1
+_epochs = itertools.count(1)
+"""Of all recorders: no two ever have the same."""
+
+
+class Opened(NamedTuple):
+    """How long each step to a connection took, in microseconds; None: there was no such step, or it failed."""
+
+    dns_us: int | None
+    connect_us: int | None
+    tls_us: int | None
+    stands: bool
 
 
 class Recorder:
     """Counts into `summary`, and into `page`: four u64 that outlive the process (see `metrics.counters`)."""
 
-    __slots__ = ("_iterations", "page", "summary")
+    __slots__ = ("_iterations", "_taken", "epoch", "page", "summary")
 
     def __init__(self, page: memoryview) -> None:
         self.page = page
         self.summary = Summary()
-        self._iterations: dict[str, SeriesKey] = {}
+        self.epoch = next(_epochs)
+        """Changes when a `Series` of the summary may not be one any more: whoever holds on to one must look again."""
+        self._iterations: dict[str, Series] = {}
+        self._taken = page[STARTED], page[ENDED]
 
     def take(self) -> Summary:
-        """What was recorded since the last call."""
+        """What was recorded since the last call.
+
+        Some numbers follow from others; they are made here, and not for each hit.
+        """
         summary, self.summary = self.summary, Summary()
+        self._forget_series()
+        started, ended = self._taken
+        self._taken = self.page[STARTED], self.page[ENDED]
+        summary.totals.started = self._taken[0] - started
+        summary.totals.ended = self._taken[1] - ended - summary.totals.interrupted
+        for series in summary.series.values():
+            series.phases.body.count = series.phases.first_byte.count
         summary.trim()
         for name, count in summary.counters.items():
             summary.counters[name] = max(-_MOST, min(count, _MOST))
@@ -67,14 +94,22 @@ class Recorder:
         bytes_sent: int,
         bytes_received: int,
         failed: bool | None = None,
+        opened: Opened | None = None,
+        first_byte_us: int | None = None,
+        body_us: int = 0,
     ) -> None:
         """A request ended: with a `status` and no `error`, or with the kind of error that took its (whole) answer.
 
-        A sent one must have been announced by `sending`. Whether it `failed` follows, unless the test says.
+        A sent one must have been announced by `sending`. Whether it `failed` follows, unless the test says. `opened`
+        is the connection that was opened for it; `first_byte_us` counts from the moment when it was handed to the
+        socket, None where no answer began, or nobody looked.
         """
-        series = self.summary.series.get(key)
-        if series is None:
-            series = self._new_series(key)
+        series = self.series(key)
+        if opened is not None:
+            self.opened(series, opened)
+        if first_byte_us is not None:
+            series.phases.first_byte.add(first_byte_us)
+            series.phases.body.add(body_us)
         if sent:
             series.sent += 1
             series.service.add(service_us)
@@ -93,19 +128,83 @@ class Recorder:
         series.bytes_sent += bytes_sent
         series.bytes_received += bytes_received
 
+    def answered(
+        self,
+        series: Series,
+        service_us: int,
+        first_byte_us: int,
+        body_us: int,
+        status: int,
+        bytes_sent: int,
+        bytes_received: int,
+    ) -> None:
+        """A request was sent, and has its whole answer: what `hit` does, for the way that most requests go.
+
+        Everything is written out: a call costs as much as two of these lines.
+        """
+        series.sent += 1
+        statuses = series.statuses
+        statuses[status] = statuses.get(status, 0) + 1
+        if status >= 400:
+            series.failed += 1
+        series.bytes_sent += bytes_sent
+        series.bytes_received += bytes_received
+        service = series.service
+        if service_us < EXACT_BELOW:
+            index = service_us
+        else:
+            shift = service_us.bit_length() - SUB_BUCKET_BITS - 1
+            index = (shift << SUB_BUCKET_BITS) + (service_us >> shift)
+        counts = service.counts
+        counts[index] = counts.get(index, 0) + 1
+        service.sum_us += service_us
+        if service_us < service.min_us:
+            service.min_us = service_us
+        if service_us > service.max_us:
+            service.max_us = service_us
+        phases = series.phases
+        span = phases.first_byte
+        span.count += 1
+        span.total_us += first_byte_us
+        if first_byte_us > span.longest_us:
+            span.longest_us = first_byte_us
+        if body_us:
+            span = phases.body  # its count is that of `first_byte`: see `take`
+            span.total_us += body_us
+            if body_us > span.longest_us:
+                span.longest_us = body_us
+
+    def opened(self, series: Series, opened: Opened) -> None:
+        """A connection was opened for a request of `series`, or wasn't in the end."""
+        series.connections += opened.stands
+        for span, took_us in (
+            (series.phases.dns, opened.dns_us),
+            (series.phases.connect, opened.connect_us),
+            (series.phases.tls, opened.tls_us),
+        ):
+            if took_us is not None:
+                span.add(took_us)
+
+    def series(self, key: SeriesKey) -> Series:
+        """Where hits of that name are counted, while `epoch` stays what it is."""
+        series = self.summary.series.get(key)
+        return self._new_series(key) if series is None else series
+
     def started(self) -> None:
         """An iteration begins."""
         self.page[STARTED] += 1
-        self.summary.totals.started += 1
 
     def ended(self, scenario: str, service_us: int, failed: bool) -> None:
         """An iteration came to its end by itself."""
         self.page[ENDED] += 1
-        self.summary.totals.ended += 1
-        key = self._iterations.get(scenario)
-        if key is None:
-            key = self._iterations[scenario] = SeriesKey(scenario, ITERATION, ITERATION_NAME)
-        self._block(key, service_us, failed)
+        series = self._iterations.get(scenario)
+        if series is None:
+            key = SeriesKey(scenario, ITERATION, ITERATION_NAME)
+            series = self._iterations[scenario] = self.series(key)
+        series.sent += 1
+        if failed:
+            series.failed += 1
+        series.service.add(service_us)
 
     def interrupted(self) -> None:
         """An iteration was cut off."""
@@ -141,16 +240,20 @@ class Recorder:
         add_counts(group.series, {sendable(series): 1})
 
     def _block(self, key: SeriesKey, service_us: int, failed: bool) -> None:
-        series = self.summary.series.get(key)
-        if series is None:
-            series = self._new_series(key)
+        series = self.series(key)
         series.sent += 1
         series.failed += failed
         series.service.add(service_us)
 
+    def _forget_series(self) -> None:
+        """What was a series of the summary may not be one any more."""
+        self.epoch = next(_epochs)
+        self._iterations.clear()
+
     def _new_series(self, key: SeriesKey) -> Series:
         if len(self.summary.series) > 2 * MAX_NAMES:
             self.summary.trim()
+            self._forget_series()
         key = SeriesKey(_fit(key.scenario), _fit(key.method), _fit(key.name), key.named)
         return self.summary.series.setdefault(key, Series())
 

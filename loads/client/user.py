@@ -48,7 +48,9 @@ class VirtualUser:
         recorder: Recorder | None = None,
         scenario: str = OUTSIDE,
     ) -> None:
-        self.numbers = numbers
+        self._numbers = numbers
+        self.iteration = numbers.iteration
+        """Which of its iterations runs; the executor counts."""
         self.recorder = recorder
         self.scenario = scenario
         self.last_hit: SeriesKey | None = None
@@ -59,7 +61,12 @@ class VirtualUser:
         """Requests that wait for the test's word on them."""
 
     def __repr__(self) -> str:
-        return f"<VirtualUser {self.numbers.user}/{self.numbers.users} {self.scenario}>"
+        return f"<VirtualUser {self._numbers.user}/{self._numbers.users} {self.scenario}>"
+
+    @property
+    def numbers(self) -> Numbers:
+        """Who is running, put together when a test asks: few do, and there is an iteration every few microseconds."""
+        return self._numbers._replace(iteration=self.iteration)
 
     def transaction(self, name: str, *, named: bool) -> AbstractContextManager[None]:
         """Time a block as a series of its own; a block that raises counts as failed."""

@@ -34,6 +34,12 @@ class _OnTheWire(BaseException):
         self.error = error
 
 
+def header_items(response: requests.Response) -> Iterable[tuple[str, str]]:
+    """The header lines of an answer, each by itself."""
+    head = getattr(response, "head", None)
+    return response.raw.headers.items() if head is None else head.items
+
+
 class _Proxy(HostProxy):  # type: ignore[misc]
     """A proxy that adds no X-Forwarded headers: the server sees what a user would send."""
 
@@ -50,6 +56,8 @@ class WebApp(TestApp):  # type: ignore[misc]
 
     def __init__(self, session: requests.Session, server_url: str) -> None:
         self._session = session
+        self._own_cookies = False
+        """The test sets them for this request, instead of the session's."""
         self.extra_environ: dict[str, str] = {}
         super().__init__(self._proxy_to(server_url), cookiejar=session.cookies)
         self.server_url = server_url
@@ -78,6 +86,7 @@ class WebApp(TestApp):  # type: ignore[misc]
     def do_request(self, req: Any, status: Any = None, expect_errors: Any = None) -> Any:
         """As WebTest's; raises what requests raised when no answer came. A whole URL goes where it says."""
         before = self.app
+        self._own_cookies = "HTTP_COOKIE" in req.environ
         elsewhere = self._elsewhere(req)
         if elsewhere is not None:
             self.app = self._proxy_to(elsewhere)
@@ -105,6 +114,10 @@ class WebApp(TestApp):  # type: ignore[misc]
         self, uri: str, method: str, body: Any, headers: dict[str, str]
     ) -> tuple[str, str | None, list[tuple[str, str]], Iterable[bytes]]:
         headers.pop("Transfer-Encoding", None)
+        if headers.get("Host") == uri.split("/", 3)[2]:
+            del headers["Host"]  # the session says so by itself
+        if not self._own_cookies:
+            headers.pop("Cookie", None)  # the same
         length = int(headers.pop("Content-Length", 0) or 0)
         data = body.read(length) if length else None
         try:
@@ -112,7 +125,7 @@ class WebApp(TestApp):  # type: ignore[misc]
         except Exception as error:
             raise _OnTheWire(error) from error
         content = response.content
-        kept = [(name, value) for name, value in response.raw.headers.items() if name.lower() not in _DROPPED]
+        kept = [(name, value) for name, value in header_items(response) if name.lower() not in _DROPPED]
         if method != "HEAD" and response.status_code not in (204, 304):
             kept.append(("Content-Length", str(len(content))))
         status = f"{response.status_code} {response.reason or 'Unknown'}"

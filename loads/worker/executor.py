@@ -6,10 +6,10 @@ stopped. Knows nothing of sockets or files: what it measures goes to the recorde
 
 from __future__ import annotations
 
+import math
 import random
 import unittest
 from collections.abc import Callable, Sequence
-from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -17,11 +17,12 @@ import gevent
 from gevent.event import Event
 
 from loads.case import TestCase
-from loads.client.clock import monotonic_us
+from loads.client.clock import monotonic_ns, monotonic_us
 from loads.client.user import OUTSIDE, Numbers, VirtualUser
 from loads.errors import Interrupted
 from loads.units import US_PER_S
-from loads.worker.forks import end_if_child
+from loads.worker import forks
+from loads.worker.iteration import Performer, Routine
 from loads.worker.outcome import Faults, Outcome, as_result
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ LEASE_US = 2_500_000
 CUT_OFF_S = 1.0
 """How long users that were cut off have for their tearDown."""
 _BREATH_US = 10_000
-"""After so long without a switch, an iteration that never waits lets others run."""
+"""How long a turn of the event loop may last when iterations don't wait: each user has an equal part of it."""
 _AFTER_AN_ACCIDENT_S = 0.05
 _SHORTEST_S = 1e-6
 """Not zero: what waits for a time must get its turn, and a sleep of zero may come back before the loop's timers."""
@@ -66,6 +67,9 @@ class Crew:
     ) -> None:
         self.scenarios = scenarios
         self.runnable = runnable
+        self.classes = list(dict.fromkeys(scenario.cls for scenario in scenarios))
+        self.cards = [self._card(scenario) if scenario.cls in runnable else None for scenario in scenarios]
+        """What the deck chooses from; None where no iteration may start."""
         self.deck = deck
         self.recorder = recorder
         self.faults = faults
@@ -78,6 +82,12 @@ class Crew:
         self.heard_us = monotonic_us()
         self.breathed_us = self.heard_us
         self.last_end_us = 0
+        self.running: _Runner | None = None
+        """Who ended an iteration last."""
+
+    def _card(self, scenario: Scenario) -> tuple[Scenario, Routine, int]:
+        """A scenario, its steps, and the number of its class."""
+        return scenario, Routine.of(scenario.cls, scenario.method), self.classes.index(scenario.cls)
 
 
 class _CutOff(Interrupted, gevent.GreenletExit):  # type: ignore[misc]
@@ -94,11 +104,14 @@ class Executor:
         self.phase = phase
         self.phase_at_us = phase_at_us
         self.leased = leased
-        self.stopping = Event()
+        self.stopped = False
+        """No more iterations; the same as `_stopping`, for those who only look."""
+        self._stopping = Event()
         self._graceful_stop_us = graceful_stop_us
         self._stop_now = False
         self._changed = Event()
         self._runners = [_Runner(self, slot) for slot in slots] if crew.runnable else []
+        self.breath_us = _BREATH_US // max(1, len(slots))
         length_us = phase.duration_us
         self._deadline_us = None if length_us is None else phase_at_us + length_us + graceful_stop_us
 
@@ -112,7 +125,7 @@ class Executor:
                 break
             self._changed.wait(None if left_us is None else left_us / US_PER_S)
             self._changed.clear()
-        self.stopping.set()
+        self._start_no_more()
         for greenlet in greenlets:
             if not greenlet.dead:
                 greenlet.kill(_CutOff, block=False)
@@ -123,25 +136,26 @@ class Executor:
 
     def stop(self, *, now: bool) -> None:
         """Start no more iterations; `now`: cut off those in flight, too."""
-        self.stopping.set()
+        self._start_no_more()
         deadline_us = monotonic_us() + self._graceful_stop_us
         self._deadline_us = deadline_us if self._deadline_us is None else min(self._deadline_us, deadline_us)
         self._stop_now = self._stop_now or now
         self._changed.set()
 
-    def wait_until(self, at_us: int) -> bool:
-        """Wait for `at_us`; False when the phase is stopped before."""
+    def wait_until(self, at_us: float) -> None:
+        """Wait for `at_us`, or until the phase is stopped."""
         left_us = at_us - monotonic_us()
         if left_us > 0:
-            self.stopping.wait(left_us / US_PER_S)
-        return not self.stopping.is_set()
+            self._stopping.wait(left_us / US_PER_S)
 
-    def wait_for_lease(self) -> bool:
-        """Wait until the parent was heard lately; False when the phase is stopped before."""
-        while self.leased and monotonic_us() - self.crew.heard_us > LEASE_US:
-            if self.stopping.wait(0.05):
-                return False
-        return not self.stopping.is_set()
+    def wait_for_lease(self) -> None:
+        """Wait until the parent was heard lately, or until the phase is stopped."""
+        while not self.stopped and monotonic_us() - self.crew.heard_us > LEASE_US:
+            self._stopping.wait(0.05)
+
+    def _start_no_more(self) -> None:
+        self.stopped = True
+        self._stopping.set()
 
     def _tell_when_done(self, greenlets: list[gevent.Greenlet]) -> None:
         gevent.joinall(greenlets)
@@ -158,7 +172,7 @@ class _Runner:
         self._slot = slot
         self._user = VirtualUser(Numbers(slot, executor.phase.users, 0, crew.worker), crew.recorder)
         self._outcome = Outcome(self._user, crew.recorder, crew.faults)
-        self._cases: dict[type, TestCase] = {}
+        self._performers: list[Performer | None] = [None] * len(crew.classes)
         self._iteration = 0
         self._in_iteration = False
         self._abandoned = False
@@ -170,11 +184,14 @@ class _Runner:
         self._user.enter()
         try:
             for begin_us, end_us in executor.phase.windows(self._slot):
-                if not executor.wait_until(executor.phase_at_us + begin_us):
+                begin_us += executor.phase_at_us
+                while monotonic_us() < begin_us and not executor.stopped:
+                    self._guarded(OUTSIDE, executor.wait_until, begin_us)
+                if executor.stopped:
                     return
                 meter.change_users(1)
                 try:
-                    self._loop(None if end_us is None else executor.phase_at_us + end_us)
+                    self._loop(math.inf if end_us is None else executor.phase_at_us + end_us)
                 finally:
                     if not self._abandoned:
                         meter.change_users(-1)
@@ -190,90 +207,128 @@ class _Runner:
             self._crew.meter.change_users(-1)
             self._crew.recorder.interrupted()
 
-    def _loop(self, end_us: int | None) -> None:
-        crew, executor, hits = self._crew, self._executor, self._executor.phase.hits
-        while (hits is None or self._iteration < hits) and not executor.stopping.is_set():
-            now_us = monotonic_us()
-            if end_us is not None and now_us >= end_us:
-                return
-            if now_us - crew.heard_us > LEASE_US and not executor.wait_for_lease():
-                return
-            scenario = crew.scenarios[crew.deck.pick(self._slot, self._iteration, executor.phase.users)]
-            if scenario.cls in crew.runnable:
-                self._guarded(scenario.name, partial(self._iterate, scenario))
-            self._iteration += 1
-            now_us = monotonic_us()
-            if self._random is not None and (hits is None or self._iteration < hits):
-                self._guarded(OUTSIDE, partial(self._think, self._random, now_us, end_us))
-                continue
-            if now_us - crew.breathed_us > _BREATH_US:
-                gevent.sleep(_SHORTEST_S)
-                crew.breathed_us = monotonic_us()
+    def _loop(self, end_us: float) -> None:
+        """Iterations until `end_us`, or until the user has run all that it has to.
 
-    def _guarded(self, name: str, step: Callable[[], None]) -> None:
-        """Run `step`; whatever comes out of it, from wherever it was thrown in, is an error, and the user goes on."""
+        The clock is read once for each: where nothing waits between two, the end of one is the beginning of the next.
+        """
+        crew, executor, deck = self._crew, self._executor, self._crew.deck
+        hits = math.inf if executor.phase.hits is None else executor.phase.hits
+        lease_us = LEASE_US if executor.leased else math.inf
+        several = len(deck) > 1
+        now_us = since_us = monotonic_us()
+        while self._iteration < hits and now_us < end_us and not executor.stopped:
+            if now_us - crew.heard_us > lease_us:
+                now_us = self._guarded(OUTSIDE, executor.wait_for_lease)
+                continue
+            card = crew.cards[deck.pick(self._slot, self._iteration, executor.phase.users) if several else 0]
+            if card is None:
+                now_us = monotonic_us()
+            else:
+                scenario, routine, number = card
+                try:
+                    now_us = self._iterate(scenario, routine, number, now_us)
+                except Interrupted:
+                    raise
+                except BaseException as error:
+                    now_us = self._accident(error, scenario.name)
+            self._iteration += 1
+            if self._random is not None and self._iteration < hits:
+                now_us = self._think(self._random, now_us, end_us)
+                continue
+            if crew.running is not self:
+                crew.running, since_us = self, now_us
+            if now_us - since_us > executor.breath_us or now_us - crew.breathed_us > _BREATH_US:
+                now_us = since_us = self._breathe(now_us)
+
+    def _breathe(self, now_us: int) -> int:
+        """Let the event loop turn and others run. The time after."""
+        self._crew.breathed_us = now_us  # one is enough
+        self._crew.breathed_us = self._guarded(OUTSIDE, gevent.sleep, _SHORTEST_S)
+        return self._crew.breathed_us
+
+    def _guarded(self, name: str, wait: Callable[..., object], *until: float) -> int:
+        """Wait; whatever is thrown in meanwhile, from wherever, is an error, and the user goes on. The time after."""
         try:
-            step()
+            wait(*until)
         except Interrupted:
             raise
         except BaseException as error:
-            self._crew.faults.error(error, name)
-            if self._in_iteration:
-                self._close(name, 0, failed=True)
-            self._guarded(name, partial(gevent.sleep, _AFTER_AN_ACCIDENT_S))
+            return self._accident(error, name)
+        return monotonic_us()
 
-    def _close(self, name: str, service_us: int, *, failed: bool) -> None:
+    def _accident(self, error: BaseException, name: str) -> int:
+        """Something came out of an iteration or a wait that should not: count it, and go on in a while."""
+        self._crew.faults.error(error, name)
+        if self._in_iteration:
+            self._outcome.failed = True
+            self._close(name, 0, monotonic_us())
+        return self._guarded(name, gevent.sleep, _AFTER_AN_ACCIDENT_S)
+
+    def _think(self, source: random.Random, now_us: int, end_us: float) -> int:
+        """Wait as a person would between two iterations, but not beyond the end of the user's time."""
+        shortest_us, longest_us = self._crew.think_time_us or (0, 0)
+        until_us = now_us + source.randint(shortest_us, longest_us)
+        return self._guarded(OUTSIDE, self._executor.wait_until, min(until_us, end_us))
+
+    def _iterate(self, scenario: Scenario, routine: Routine, number: int, now_us: int) -> int:
+        """One iteration, which begins `now_us`. The time of its end."""
+        crew, user, outcome = self._crew, self._user, self._outcome
+        user.scenario = scenario.name
+        user.iteration = self._iteration
+        user.last_hit = None
+        if outcome.failed or outcome.interrupted:
+            outcome.begin()
+        crew.recorder.started()
+        self._in_iteration = True
+        performer = self._performers[number]
+        if performer is None or not performer.stands or "app" in performer.fields:
+            performer = self._ready(scenario, number)
+            now_us = monotonic_us()
+        try:
+            performer.perform(routine)
+        except KeyboardInterrupt as error:
+            outcome.addError(performer.case, (type(error), error, error.__traceback__))
+        except Interrupted:
+            outcome.interrupted = True
+        if forks.forked:
+            forks.end_if_child()
+        end_us = monotonic_ns() // 1_000
+        self._close(scenario.name, end_us - now_us, end_us)
+        return end_us
+
+    def _close(self, name: str, service_us: int, end_us: int) -> None:
         """The iteration is over."""
         self._in_iteration = False
         if self._user.held:
             self._user.release_held()
         if self._abandoned:
             return
-        self._crew.last_end_us = monotonic_us()
+        self._crew.last_end_us = end_us
         if self._outcome.interrupted:
             self._crew.recorder.interrupted()
         else:
-            self._crew.recorder.ended(name, service_us, failed)
+            self._crew.recorder.ended(name, service_us, self._outcome.failed)
 
-    def _think(self, source: random.Random, now_us: int, end_us: int | None) -> None:
-        """Wait as a person would between two iterations, but not beyond the end of the user's time."""
-        shortest_us, longest_us = self._crew.think_time_us or (0, 0)
-        until_us = now_us + source.randint(shortest_us, longest_us)
-        self._executor.wait_until(until_us if end_us is None else min(until_us, end_us))
+    def _ready(self, scenario: Scenario, number: int) -> Performer:
+        """Who performs the tests of the scenario's class, with a case that is as an iteration may expect it.
 
-    def _iterate(self, scenario: Scenario) -> None:
-        crew, user, outcome = self._crew, self._user, self._outcome
-        user.scenario = scenario.name
-        user.numbers = user.numbers._replace(iteration=self._iteration)
-        user.last_hit = None
-        outcome.begin()
-        crew.recorder.started()
-        self._in_iteration = True
-        case = self._case(scenario)
-        begin_us = monotonic_us()
-        try:
-            case.run(as_result(outcome))
-        except KeyboardInterrupt as error:
-            outcome.addError(case, (type(error), error, error.__traceback__))
-        except Interrupted:
-            outcome.interrupted = True
-        end_if_child()
-        self._close(scenario.name, monotonic_us() - begin_us, failed=outcome.failed)
-
-    def _case(self, scenario: Scenario) -> unittest.TestCase:
-        """The user's instance of the scenario's class; a plain unittest.TestCase gets a fresh one each time."""
+        The case lives as long as the user; a plain unittest.TestCase gets a fresh one each time.
+        """
+        performer, fresh_session = self._performers[number], self._crew.fresh_session
+        if performer is None:
+            performer = self._performers[number] = Performer(as_result(self._outcome))
         if not issubclass(scenario.cls, TestCase):
-            return scenario.cls(scenario.method)
-        case = self._cases.get(scenario.cls)
-        if case is None:
+            performer.take(scenario.cls(scenario.method))
+        elif performer.case is None:
             case = scenario.cls(scenario.method)
             case._virtual_user = self._user
             case._use_server(self._crew.server_url)
-            self._cases[scenario.cls] = case
+            performer.take(case)
+            performer.stands = not fresh_session
         else:
-            case._renew(session=self._crew.fresh_session)
-        case._testMethodName = scenario.method
-        return case
+            performer.case._renew(session=fresh_session)
+        return performer
 
 
 def scenario_of(frame: FrameType | None) -> str | None:

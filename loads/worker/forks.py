@@ -15,15 +15,16 @@ from contextlib import suppress
 
 from gevent._hub_local import get_hub_class, set_hub, set_loop  # what gevent itself uses to begin anew
 
-_forked = False
+forked = False
+"""Whether this process is such a child."""
 
 
 def disown_children(*parts: Callable[[], None]) -> None:
     """From now on, make every forked child let go of the worker: each of `parts` is called in it."""
 
     def in_child() -> None:
-        global _forked
-        _forked = True
+        global forked
+        forked = True
         for part in parts:
             part()
         set_loop(None)
@@ -34,7 +35,7 @@ def disown_children(*parts: Callable[[], None]) -> None:
 
 def end_if_child() -> None:
     """In a forked child: this is as far as it goes."""
-    if _forked:
+    if forked:
         for stream in (sys.stdout, sys.stderr):
             with suppress(Exception):
                 stream.flush()

@@ -10,7 +10,7 @@ import inspect
 import sys
 import unittest
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -34,16 +34,21 @@ _TOO_LONG = "write package.module.Class.test or file.py::Class::test"
 
 @dataclass(frozen=True)
 class Scenario:
-    """One test method, and how often it is chosen among others."""
+    """One test method, and how often it is chosen among others.
+
+    Attributes:
+        name: ``module.Class.test``, or ``module.test`` for a function. Each iteration asks for it, so it is put
+            together once.
+    """
 
     cls: type[unittest.TestCase]
     method: str
     weight: int
+    name: str = field(init=False, repr=False, compare=False)
 
-    @property
-    def name(self) -> str:
-        """``module.Class.test``, or ``module.test`` for a function."""
-        return ".".join(part for part in (self.cls.__module__, self.cls.__qualname__, self.method) if part)
+    def __post_init__(self) -> None:
+        parts = (self.cls.__module__, self.cls.__qualname__, self.method)
+        object.__setattr__(self, "name", ".".join(part for part in parts if part))
 
 
 @dataclass(frozen=True)

@@ -15,15 +15,17 @@ from gevent.queue import Queue
 
 from loads.client.capture import install
 from loads.client.clock import monotonic_us
+from loads.client.engine import configure
+from loads.client.environment import environment
 from loads.client.hit import close_open_hits
 from loads.client.recorder import Recorder
-from loads.client.session import environment
+from loads.client.settings import Lookup, NetSettings
 from loads.client.user import Numbers, VirtualUser
 from loads.errors import ProtocolError, UsageError
 from loads.metrics.counters import PAGE_BYTES
 from loads.plan.choice import Deck
 from loads.plan.share import share
-from loads.units import sendable
+from loads.units import US_PER_S, sendable
 from loads.wire.messages import (
     PROTOCOL,
     Alive,
@@ -54,6 +56,7 @@ from loads.worker.outcome import Faults
 from loads.worker.watchdog import Watchdog
 
 if TYPE_CHECKING:
+    from loads.plan.http import HttpOptions
     from loads.worker.link import Link
 
 
@@ -151,6 +154,7 @@ class Worker:
         self._assign = message
         self._faults.left, self._faults.on_enough = message.stop_on_failure, self._enough
         outside = VirtualUser(Numbers(worker=message.worker), self._recorder)
+        configure(_net_settings(message.http))
         install(outside, get_original("select", "poll") if hasattr(select, "POLLIN") else None)
         outside.enter()
         environment()
@@ -218,6 +222,20 @@ class Worker:
     def _tick(self, over: Event) -> None:
         while not over.wait(self._meter.due_in_s()):
             self._meter.flush()
+
+
+def _net_settings(options: HttpOptions) -> NetSettings:
+    """The run's options as the client has them."""
+    return NetSettings(
+        timeout_s=options.timeout_us / US_PER_S,
+        insecure=options.insecure_tls,
+        ca_bundle=options.ca_bundle,
+        keepalive=options.keepalive,
+        lookup=Lookup(options.dns.value),
+        resolve={(each.host, each.port): each.addresses for each in options.resolve},
+        user_agent=options.user_agent,
+        source_addresses=options.source_addresses,
+    )
 
 
 def _set_up_logging(level: str, file: str | None) -> None:

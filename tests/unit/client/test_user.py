@@ -24,6 +24,13 @@ def test_a_lone_one_is_the_first_of_one() -> None:
     assert (user.scenario, user.recorder) == (OUTSIDE, None)
 
 
+def test_its_numbers_follow_its_iterations() -> None:
+    user = VirtualUser(Numbers(user=3, users=200, iteration=7, worker=1))
+    assert user.iteration == user.numbers.iteration == 7
+    user.iteration += 1
+    assert user.numbers == Numbers(user=3, users=200, iteration=8, worker=1)
+
+
 def test_its_session_lives_until_it_forgets() -> None:
     user = VirtualUser()
     first = session_of(user)

@@ -9,6 +9,7 @@ from loads.client.recorder import Recorder
 from loads.client.user import VirtualUser
 from loads.errors import Interrupted
 from loads.metrics.summary import ErrorKey, Summary
+from loads.worker.iteration import Performer, Routine
 from loads.worker.outcome import Faults, Outcome, as_result
 from tests.build import new_recorder
 
@@ -99,22 +100,28 @@ METHODS = unittest.defaultTestLoader.getTestCaseNames(Everything)
 
 
 class Bench:
-    """An outcome with all around it that a worker would give it."""
+    """An outcome with all around it that a worker would give it, told by unittest itself or by an iteration of ours."""
 
-    def __init__(self) -> None:
+    def __init__(self, directly: bool) -> None:
+        self.directly = directly
         self.recorder: Recorder = new_recorder()
         self.faults = Faults(self.recorder)
         self.outcome = Outcome(VirtualUser(recorder=self.recorder, scenario="t"), self.recorder, self.faults)
 
     def run(self, case: unittest.TestCase) -> Summary:
         self.outcome.begin()
-        case.run(as_result(self.outcome))
+        if self.directly:
+            performer = Performer(as_result(self.outcome))
+            performer.take(case)
+            performer.perform(Routine.of(type(case), case._testMethodName))
+        else:
+            case.run(as_result(self.outcome))
         return self.recorder.take()
 
 
-@pytest.fixture
-def bench() -> Bench:
-    return Bench()
+@pytest.fixture(params=[True, False], ids=["directly", "by unittest"])
+def bench(request: pytest.FixtureRequest) -> Bench:
+    return Bench(request.param)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -1,0 +1,181 @@
+"""The answer as the caller gets it: a requests.Response that makes of itself what is asked for.
+
+Most tests look at the status and perhaps the text. So headers, cookies, elapsed, request, raw and so on are made when
+somebody first asks, from the head's and the request's bytes; from then on they are ordinary attributes, as ever.
+"""
+
+from __future__ import annotations
+
+import datetime
+import io
+import zlib
+from collections.abc import Callable
+from http.client import HTTPMessage
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import requests
+from requests.cookies import RequestsCookieJar, extract_cookies_to_jar
+from requests.models import CONTENT_CHUNK_SIZE
+from urllib3 import HTTPResponse
+from urllib3._collections import HTTPHeaderDict
+
+if TYPE_CHECKING:
+    from requests.adapters import BaseAdapter, HTTPAdapter
+
+    from loads.client.answers import Head
+
+_GZIP: Final = 16 + zlib.MAX_WBITS
+
+
+class _Timed(requests.Response):
+    """A response that knows better than requests, which times its adapter, when its head was there."""
+
+    _elapsed_ns: int
+
+    @property
+    def elapsed(self) -> datetime.timedelta:
+        """From the start of the request to the head of the answer."""
+        return datetime.timedelta(microseconds=self._elapsed_ns / 1_000)
+
+    @elapsed.setter
+    def elapsed(self, value: datetime.timedelta) -> None:
+        if "_elapsed_ns" not in self.__dict__:
+            self._elapsed_ns = int(value.total_seconds() * 1e9)
+
+
+class ToldResponse(_Timed):
+    """requests' own response to what happened before it heard of it (see `retelling`)."""
+
+    @classmethod
+    def of(cls, response: requests.Response, elapsed_ns: int) -> requests.Response:
+        """`response` itself, with its time."""
+        response.__class__ = cls
+        response.__dict__.pop("elapsed", None)
+        response.__dict__["_elapsed_ns"] = elapsed_ns
+        return response
+
+
+class FastResponse(_Timed):
+    """One whole answer to `call`, as `session` made it (see `LoadsSession.asked`); or to a prepared `request`."""
+
+    _content_consumed = True
+    _next = None
+
+    def __init__(self, head: Head, content: bytes, elapsed_ns: int, session: Any, call: Any, extra: Any) -> None:
+        self.status_code = head.status
+        self._content = content
+        self.head = head
+        self._elapsed_ns = elapsed_ns
+        self._session = session
+        self._call = call
+        self._extra = extra
+
+    @classmethod
+    def to(
+        cls, request: requests.PreparedRequest, connection: BaseAdapter, head: Head, content: bytes, elapsed_ns: int
+    ) -> FastResponse:
+        """The answer to a request that was prepared."""
+        response = cls(head, content, elapsed_ns, None, None, None)
+        response.request, response.connection = request, cast("HTTPAdapter", connection)
+        return response
+
+    def to_prepared(self, request: requests.PreparedRequest, **_settings: Any) -> FastResponse:
+        """The answer itself, for whoever has the request already."""
+        self.request = request
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        """What was not asked for before."""
+        make = _MAKERS.get(name)
+        if make is None:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        value = self.__dict__[name] = make(self)
+        return value
+
+    @property
+    def ok(self) -> bool:
+        """As requests' own, without an exception for it."""
+        return self.status_code < 400 or self.status_code >= 600
+
+
+def decoded(head: Head, body: bytes) -> bytes:
+    """The content of a body that is compressed, as urllib3 makes it.
+
+    Raises:
+        urllib3.exceptions.DecodeError: it can't be.
+    """
+    if head.encoding == "gzip":
+        unpacker = zlib.decompressobj(_GZIP)
+        try:
+            content = unpacker.decompress(body)
+        except zlib.error:
+            pass
+        else:
+            if unpacker.eof and not unpacker.unused_data:
+                return content
+    raw = HTTPResponse(io.BytesIO(body), {"content-encoding": head.encoding}, preload_content=False)
+    return b"".join(raw.stream(CONTENT_CHUNK_SIZE, decode_content=True))
+
+
+class _Spent(io.RawIOBase):
+    """http.client's response after its body was read: what urllib3 holds on to."""
+
+    def __init__(self, head: Head) -> None:
+        super().__init__()
+        self.version = head.version
+        self.status = head.status
+        self.reason = head.reason
+        self.headers = self.msg = HTTPMessage()
+        for name, value in head.items:
+            self.msg[name] = value
+
+    def read(self, amount: int | None = -1) -> bytes:
+        """Nothing is left."""
+        return b""
+
+    def isclosed(self) -> bool:
+        """http.client's word for it."""
+        return True
+
+
+def raw_of(head: Head, method: str, url: str) -> HTTPResponse:
+    """urllib3's response to a request, its body read."""
+    spent: Any = _Spent(head)
+    return HTTPResponse(
+        body=spent,
+        headers=HTTPHeaderDict(head.items),
+        status=head.status,
+        version=head.version,
+        version_string=f"HTTP/{head.version // 10}.{head.version % 10}",
+        reason=head.reason,
+        preload_content=False,
+        decode_content=False,
+        original_response=spent,
+        request_method=method,
+        request_url=url,
+    )
+
+
+def _cookies(response: Any) -> RequestsCookieJar:
+    jar = RequestsCookieJar()
+    if response.head.sets_cookies:
+        extract_cookies_to_jar(jar, response.request, response.raw)  # type: ignore[no-untyped-call]
+    return jar
+
+
+def _raw(response: Any) -> HTTPResponse:
+    request = response.request
+    return raw_of(response.head, str(request.method), request.path_url)
+
+
+_MAKERS: Final[dict[str, Callable[[Any], Any]]] = {
+    "headers": lambda response: response.head.headers(),
+    "encoding": lambda response: response.head.charset(),
+    "reason": lambda response: response.head.reason,
+    "url": lambda response: response.request.url,
+    "history": lambda _: [],
+    "request": lambda response: response._session.asked(response._call, response._extra),
+    "connection": lambda response: response._session.get_adapter(response.url),
+    "raw": _raw,
+    "cookies": _cookies,
+}

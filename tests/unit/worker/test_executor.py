@@ -1,0 +1,261 @@
+from __future__ import annotations
+
+import sys
+import unittest
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import gevent
+import pytest
+
+from loads.case import TestCase
+from loads.client.clock import monotonic_us
+from loads.client.user import Numbers
+from loads.metrics.summary import ITERATION, ITERATION_NAME, SeriesKey, Summary
+from loads.plan.choice import Deck
+from loads.plan.profile import Stage
+from loads.plan.spec import Phase
+from loads.units import US_PER_S
+from loads.worker import executor
+from loads.worker.executor import LEASE_US, Crew, Executor, scenario_of
+from loads.worker.loader import Scenario
+from loads.worker.meter import Meter
+from loads.worker.outcome import Faults
+from loads.worker.watchdog import BLOCKED_AFTER_S
+from tests.build import new_recorder
+
+seen: list[Any] = []
+
+
+class Site(TestCase):
+    __test__ = False
+
+    def test_who(self) -> None:
+        seen.append(self.user)
+
+    def test_instance(self) -> None:
+        seen.append((id(self), self._testMethodName))
+
+    def test_other(self) -> None:
+        seen.append((id(self), self._testMethodName))
+
+    def test_frame(self) -> None:
+        seen.append(scenario_of(sys._getframe()))
+
+    def test_fails_first(self) -> None:
+        self.assertGreater(self.user.iteration, 0)
+
+    def test_throws(self) -> None:
+        """Something of the test's own that hits its user when the iteration is over."""
+        gevent.spawn(gevent.getcurrent().throw, ValueError("late"))
+
+    def test_throws_later(self) -> None:
+        if self.user.iteration == 0:
+            gevent.spawn_later(0.06, gevent.getcurrent().throw, ValueError("later"))
+        gevent.sleep(0.01)
+
+
+class Plain(unittest.TestCase):
+    __test__ = False
+
+    def test_instance(self) -> None:
+        self.assertNotIn("old", vars(self))
+        self.old = True
+        seen.append(self)
+
+
+class Unmade(TestCase):
+    __test__ = False
+
+    def __init__(self, name: str) -> None:
+        raise RuntimeError("no init")
+
+    def test_it(self) -> None:
+        pass
+
+
+@pytest.fixture(autouse=True)
+def _nothing_seen() -> None:
+    seen.clear()
+
+
+def crew_of(scenarios: Sequence[Scenario], **changes: Any) -> Crew:
+    recorder = new_recorder()
+    given = {
+        "worker": 1,
+        "server_url": None,
+        "fresh_session": False,
+        "think_time_us": None,
+        "seed": 1,
+        "runnable": {scenario.cls for scenario in scenarios},
+        **changes,
+    }
+    runnable = given.pop("runnable")
+    deck = Deck([1] * len(scenarios), None)
+    meter = Meter(recorder, lambda delta: None)
+    return Crew(scenarios, runnable, deck, recorder, Faults(recorder), meter, **given)
+
+
+def run(crew: Crew, phase: Phase, leased: bool = False) -> Summary:
+    now_us = monotonic_us()
+    crew.meter.begin(now_us)
+    Executor(crew, phase, range(phase.users), now_us, 1_000_000, leased).run()
+    return crew.recorder.take()
+
+
+def test_each_iteration_has_its_number() -> None:
+    run(crew_of([Scenario(Site, "test_who", 1)]), Phase(2, hits=3))
+    assert sorted(seen) == [Numbers(user, 2, iteration, 1) for user in range(2) for iteration in range(3)]
+
+
+def test_a_case_lives_as_long_as_its_user_and_serves_all_tests_of_its_class() -> None:
+    run(crew_of([Scenario(Site, "test_instance", 1), Scenario(Site, "test_other", 1)]), Phase(1, hits=4))
+    assert [name for _, name in seen] == ["test_instance", "test_other"] * 2
+    assert len({case for case, _ in seen}) == 1
+
+
+def test_a_plain_test_gets_a_fresh_case_each_time() -> None:
+    totals = run(crew_of([Scenario(Plain, "test_instance", 1)]), Phase(1, hits=3)).totals
+    assert totals.success == 3
+    assert len({id(case) for case in seen}) == 3
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+def test_a_fresh_session_is_one_for_each_iteration(fresh: bool) -> None:
+    class Keeps(TestCase):
+        def test_it(self) -> None:
+            seen.append(self.session)
+
+    run(crew_of([Scenario(Keeps, "test_it", 1)], fresh_session=fresh), Phase(1, hits=3))
+    assert len({id(session) for session in seen}) == (3 if fresh else 1)
+
+
+def test_each_iteration_is_judged_by_itself() -> None:
+    summary = run(crew_of([Scenario(Site, "test_fails_first", 1)]), Phase(1, hits=3))
+    assert (summary.totals.failures, summary.totals.success, summary.totals.ended) == (1, 2, 3)
+    [series] = summary.series.values()
+    assert (series.sent, series.failed) == (3, 1)
+
+
+def test_tests_whose_fixtures_failed_do_not_start() -> None:
+    scenarios = [Scenario(Site, "test_who", 1), Scenario(Plain, "test_instance", 1)]
+    totals = run(crew_of(scenarios, runnable={Site}), Phase(1, hits=4)).totals
+    assert (totals.started, [numbers.iteration for numbers in seen]) == (2, [0, 2])
+
+
+def test_a_running_stack_tells_its_test() -> None:
+    scenario = Scenario(Site, "test_frame", 1)
+    run(crew_of([scenario]), Phase(1, hits=1))
+    assert seen == [scenario.name]
+    assert scenario_of(sys._getframe()) is None
+
+
+def test_iterations_add_up_to_no_more_than_the_time_they_took() -> None:
+    """One reading of the clock ends an iteration and begins the next: nothing is counted twice."""
+    begin_us = monotonic_us()
+    scenario = Scenario(Site, "test_who", 1)
+    summary = run(crew_of([scenario]), Phase(1, hits=1_000))
+    service = summary.series[SeriesKey(scenario.name, ITERATION, ITERATION_NAME)].service
+    assert service.count == 1_000
+    assert service.sum_us <= monotonic_us() - begin_us
+
+
+def test_thinking_is_no_part_of_an_iteration() -> None:
+    scenario = Scenario(Site, "test_who", 1)
+    summary = run(crew_of([scenario], think_time_us=(30_000, 30_000)), Phase(1, hits=3))
+    assert summary.series[SeriesKey(scenario.name, ITERATION, ITERATION_NAME)].service.max_us < 30_000
+
+
+def test_what_is_thrown_at_a_user_that_takes_breath_is_told_and_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executor, "_BREATH_US", -1)
+    summary = run(crew_of([Scenario(Site, "test_throws", 1)]), Phase(1, hits=3))
+    assert (summary.totals.success, summary.totals.errors, summary.totals.ended) == (3, 3, 3)
+    [group] = summary.errors.values()
+    assert (group.message, group.scenario) == ("late", "(outside)")
+
+
+def test_users_that_never_wait_keep_nobody_waiting() -> None:
+    """Not the event loop, which would be called blocked, and not each other."""
+    crew = crew_of([Scenario(Site, "test_who", 1)])
+    late_us = []
+
+    def tick() -> None:
+        while True:
+            before_us = monotonic_us()
+            gevent.sleep(0.001)
+            late_us.append(monotonic_us() - before_us)
+
+    ticking = gevent.spawn(tick)
+    run(crew, Phase(60, stages=(Stage(0, 60), Stage(800_000, 60))))
+    ticking.kill()
+    assert max(late_us) < BLOCKED_AFTER_S * US_PER_S
+    turns = Counter(numbers.user for numbers in seen)
+    assert len(turns) == 60
+    assert max(turns.values()) < 20 * min(turns.values())
+
+
+def test_what_is_thrown_at_a_user_that_waits_for_its_next_turn_is_told_and_it_goes_on() -> None:
+    pause = (Stage(0, 1), Stage(40_000, 1), Stage(0, 0), Stage(100_000, 0), Stage(0, 1), Stage(40_000, 1))
+    summary = run(crew_of([Scenario(Site, "test_throws_later", 1)]), Phase(1, stages=pause))
+    assert summary.totals.errors == 1
+    assert summary.totals.success == summary.totals.ended > 4
+
+
+def test_a_case_that_can_not_be_made_costs_its_iteration_and_a_pause() -> None:
+    totals = run(crew_of([Scenario(Unmade, "test_it", 1)]), Phase(1, hits=2)).totals
+    assert (totals.started, totals.ended, totals.errors) == (2, 2, 2)
+
+
+def test_without_a_word_from_the_parent_no_iteration_starts() -> None:
+    crew = crew_of([Scenario(Site, "test_who", 1)])
+    crew.heard_us -= 2 * LEASE_US
+    waiting = gevent.spawn(run, crew, Phase(1, hits=1), leased=True)
+    waiting.join(0.1)
+    assert not seen
+    crew.heard_us = monotonic_us()
+    waiting.join(5)
+    assert len(seen) == 1
+
+
+def test_who_has_no_parent_waits_for_no_word() -> None:
+    crew = crew_of([Scenario(Site, "test_who", 1)])
+    crew.heard_us -= 2 * LEASE_US
+    assert run(crew, Phase(1, hits=2)).totals.ended == 2
+
+
+def test_an_iteration_that_is_cut_off_is_interrupted_after_its_tear_down() -> None:
+    class Slow(TestCase):
+        def test_it(self) -> None:
+            self.addCleanup(seen.append, "cleanup")
+            gevent.sleep(60)
+
+        def tearDown(self) -> None:
+            seen.append("tearDown")
+
+    crew = crew_of([Scenario(Slow, "test_it", 1)])
+    running = Executor(crew, Phase(1, hits=2), range(1), monotonic_us(), 0)
+    gevent.spawn_later(0.05, running.stop, now=True)
+    running.run()
+    totals = crew.recorder.take().totals
+    assert (totals.started, totals.interrupted, totals.ended, totals.errors) == (1, 1, 0, 0)
+    assert seen == ["tearDown", "cleanup"]
+
+
+def test_an_iteration_that_does_not_let_itself_be_cut_off_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stubborn(TestCase):
+        def test_it(self) -> None:
+            for _ in range(20):
+                try:
+                    gevent.sleep(0.01)
+                except BaseException as error:
+                    seen.append(error)
+
+    monkeypatch.setattr(executor, "CUT_OFF_S", 0.05)
+    crew = crew_of([Scenario(Stubborn, "test_it", 1)])
+    running = Executor(crew, Phase(1, hits=2), range(1), monotonic_us(), 0)
+    gevent.spawn_later(0.02, running.stop, now=True)
+    running.run()
+    assert crew.recorder.summary.totals.interrupted == len(seen) == 1
+    gevent.sleep(0.4)
+    assert (crew.recorder.summary.totals.interrupted, crew.recorder.summary.totals.ended) == (1, 0)
