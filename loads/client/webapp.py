@@ -59,6 +59,7 @@ class WebApp(TestApp):  # type: ignore[misc]
         self._own_cookies = False
         """The test sets them for this request, instead of the session's."""
         self.extra_environ: dict[str, str] = {}
+        self._server_url = ""
         super().__init__(self._proxy_to(server_url), cookiejar=session.cookies)
         self.server_url = server_url
 
@@ -78,10 +79,14 @@ class WebApp(TestApp):  # type: ignore[misc]
 
     @server_url.setter
     def server_url(self, url: str) -> None:
-        self._server_url = url
-        self.app = self._proxy_to(url)
-        parts = urlsplit(url)
-        self.extra_environ = {**self.extra_environ, "HTTP_HOST": parts.netloc, "wsgi.url_scheme": parts.scheme}
+        if url != self._server_url:
+            parts = urlsplit(url)
+            self._server_url = url
+            self._proxy = self._proxy_to(url)
+            self._place = {"HTTP_HOST": parts.netloc, "wsgi.url_scheme": parts.scheme}
+        self.app = self._proxy
+        if not self._place.items() <= self.extra_environ.items():
+            self.extra_environ = {**self.extra_environ, **self._place}
 
     def do_request(self, req: Any, status: Any = None, expect_errors: Any = None) -> Any:
         """As WebTest's; raises what requests raised when no answer came. A whole URL goes where it says."""

@@ -14,6 +14,8 @@ from functools import lru_cache
 from math import gcd
 
 _CACHED_CARDS = 100_000
+_STACKED_CARDS = 256
+"""Shuffled by one generator: seeding one takes as long as dealing twenty cards."""
 
 
 class Deck:
@@ -28,7 +30,8 @@ class Deck:
         shrink = gcd(*weights)
         self._cards = [index for index, weight in enumerate(weights) for _ in range(weight // shrink)]
         self._seed = seed
-        self._shuffled = lru_cache(maxsize=max(64, _CACHED_CARDS // len(self._cards)))(self._shuffle)
+        self._stack = len(self._cards) * max(1, _STACKED_CARDS // len(self._cards))
+        self._shuffled = lru_cache(maxsize=max(64, _CACHED_CARDS // self._stack))(self._shuffle)
 
     def __len__(self) -> int:
         return len(self._cards)
@@ -37,12 +40,16 @@ class Deck:
         """Index of the test that VU `slot` of `users` runs as its `iteration`-th (both from 0)."""
         if len(self._cards) == 1:
             return 0
-        pass_number, card = divmod(iteration * users + slot, len(self._cards))
-        return self._shuffled(pass_number)[card]
+        stack, card = divmod(iteration * users + slot, self._stack)
+        return self._shuffled(stack)[card]
 
-    def _shuffle(self, pass_number: int) -> tuple[int, ...]:
-        cards = list(self._cards)
-        if self._seed is None:
-            return tuple(cards)
-        random.Random(f"{self._seed}/{pass_number}").shuffle(cards)
-        return tuple(cards)
+    def _shuffle(self, stack: int) -> tuple[int, ...]:
+        """As many passes as are worth a new random generator, each shuffled by itself."""
+        source = None if self._seed is None else random.Random(f"{self._seed}/{stack}")
+        dealt = []
+        for _ in range(self._stack // len(self._cards)):
+            cards = list(self._cards)
+            if source is not None:
+                source.shuffle(cards)
+            dealt += cards
+        return tuple(dealt)
