@@ -99,10 +99,10 @@ def listens(port: int) -> bool:
 
 
 @contextmanager
-def run_nginx(directory: Path) -> Iterator[Nginx]:
-    """An nginx with its files in `directory`."""
+def run_nginx(directory: Path, port: int | None = None) -> Iterator[Nginx]:
+    """An nginx with its files in `directory`, on a free port or on that one."""
     binary = command_or_skip("nginx", "nginx")
-    port = free_port()
+    port = free_port() if port is None else port
     user = "user root;" if os.geteuid() == 0 else ""
     config = directory / "nginx.conf"
     config.write_text(NGINX.format(directory=directory, port=port, user=user))

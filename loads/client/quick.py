@@ -62,6 +62,8 @@ class QuickSession(LoadsSession):
         self._idle = self._adapter.kept.idle
         self._mounted: MutableMapping[str, Any] | None = None
         self._fields: Fields | None = None
+        self._wrapped = False
+        """Somebody put something else in the place of `request`."""
         self.headers = Headers(requests.utils.default_headers())
         self.auth = None
         self.proxies = {}
@@ -79,6 +81,8 @@ class QuickSession(LoadsSession):
     def __setattr__(self, name: str, value: Any) -> None:
         if name in _SETTINGS:
             self._fields = None
+        elif name == "request":
+            self._wrapped = True
         super().__setattr__(name, value)
 
     @property
@@ -105,7 +109,13 @@ class QuickSession(LoadsSession):
             super().close()
 
     def get(self, url: Any, params: Any = None, **kwargs: Any) -> Any:
-        """As requests'."""
+        """As requests'. With nothing but a URL, which most have, half the questions need not be asked."""
+        if params is None and not kwargs and type(url) is str and self._mounted is None and not self._wrapped:
+            fields = self._plain_fields()
+            if fields is not None and self.auth is None and not self.cookies._cookies:  # type: ignore[attr-defined]
+                call = fields.find(("GET", url))
+                if call is not None:
+                    return self._send(call, None, call.complete, self._timeouts, None, None, True)
         return self.request("GET", url, params, **kwargs)
 
     def request(
@@ -124,13 +134,11 @@ class QuickSession(LoadsSession):
         **others: Any,
     ) -> Any:
         """As `requests.Session.request`, with `name` and `catch`."""
-        fields = self._fields
-        if fields is None or not self.headers.fresh:  # type: ignore[attr-defined]
-            fields = self._look()
-        if fields is not None and not (args or others or self.params or self.proxies) and self.hooks == _NO_HOOKS:
+        fields = self._plain_fields()
+        if fields is not None and not args and not others:
             if headers:
                 fields = fields.with_headers(headers)
-            if fields is not None and HTTPAdapter.send is self._engine.adapter_send:
+            if fields is not None:
                 target: Any = url if params is None else with_params(url, params)
                 call = None
                 if type(target) is str and type(method) is str:
@@ -302,6 +310,15 @@ class QuickSession(LoadsSession):
         finally:
             hit_name.reset(token)
             self._user.leave(before)
+
+    def _plain_fields(self) -> Fields | None:
+        """What calls are made with; None: the session wants more of them than bytes on the wire."""
+        fields = self._fields
+        if fields is None or not self.headers.fresh:  # type: ignore[attr-defined]
+            fields = self._look()
+        if self.params or self.proxies or self.hooks != _NO_HOOKS or HTTPAdapter.send is not self._engine.adapter_send:
+            return None
+        return fields
 
     def _look(self) -> Fields | None:
         """What calls are made with as the session is now; None: nothing goes the short way."""
