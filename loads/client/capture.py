@@ -24,10 +24,12 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import requests.utils
+import urllib3
 import urllib3.connection
 import urllib3.connectionpool
 import urllib3.util.connection
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import InsecureRequestWarning
 
 from loads.client.clock import monotonic_ns
 from loads.client.dialer import bind_to
@@ -98,6 +100,8 @@ def _install_requests(fallback: VirtualUser) -> None:
 
     adapters.send, adapters.close = send, close_all
     shared.adapter_send = send
+    if shared.settings.insecure:
+        urllib3.disable_warnings(InsecureRequestWarning)  # whoever asked for it knows
     if shared.settings.user_agent is not None:
         utils: Any = requests.utils
         utils.default_user_agent = lambda name="": shared.settings.user_agent
