@@ -88,7 +88,7 @@ class Engine:
 
     def trust(self, verify: Any) -> Verify | None:
         """What `verify` of requests comes to, with what the user set; None: requests should look at it."""
-        if self.settings.insecure:
+        if self.settings.insecure or verify == "":
             return False
         if verify is True and self.settings.ca_bundle is not None:
             verify = self.settings.ca_bundle

@@ -126,6 +126,12 @@ class Hit:
         """It was no request after all."""
         _open.discard(self)
 
+    def hold(self) -> bool:
+        """Let it wait for `release`; whether it wasn't waiting for somebody else's word already, or is over."""
+        free = not self._held and self in _open
+        self._held = self._held or free
+        return free
+
     def release(self, failed: bool | None) -> None:
         """Let a held one be recorded: as `failed` or not as the test says, or with None as its status says."""
         if self._held:

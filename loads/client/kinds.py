@@ -49,6 +49,8 @@ _BY_TYPE: Final[tuple[tuple[type[BaseException], ErrorKind], ...]] = (
     (ssl.SSLError, ErrorKind.TLS),
     (exceptions.ReadTimeoutError, ErrorKind.READ_TIMEOUT),
     (TimeoutError, ErrorKind.READ_TIMEOUT),
+    (exceptions.InvalidChunkLength, ErrorKind.PROTOCOL),
+    (exceptions.DecodeError, ErrorKind.PROTOCOL),
     (http.client.RemoteDisconnected, ErrorKind.CLOSED),
     (http.client.IncompleteRead, ErrorKind.INCOMPLETE),
     (ConnectionResetError, ErrorKind.RESET),

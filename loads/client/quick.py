@@ -18,7 +18,7 @@ from gevent import get_hub
 from requests.adapters import HTTPAdapter
 from requests.cookies import RequestsCookieJar, extract_cookies_to_jar, merge_cookies
 from requests.hooks import default_hooks
-from urllib3.exceptions import DecodeError
+from requests.sessions import Session
 
 from loads.client.adapter import EngineAdapter
 from loads.client.bodies import Extra, encode_params, extra_of
@@ -46,6 +46,9 @@ if TYPE_CHECKING:
     from loads.client.transport import Connection
     from loads.client.user import VirtualUser
 
+_SEND: Final = Session.send
+_REQUEST: Final = Session.request
+"""Whoever replaces these, as mocks do, means our sessions, too."""
 _NO_HOOKS: Final = default_hooks()
 _SETTINGS: Final = frozenset({"verify", "cert", "stream", "trust_env", "auth", "headers", "cookies"})
 """What a session's fields are made of, besides the headers in it."""
@@ -194,81 +197,88 @@ class QuickSession(LoadsSession):
             or begin_ns - connection.idle_ns > origin.look_after_ns
             or connection.hub is not get_hub()
         ):
-            try:
-                connection = self._open(connection, origin, timeouts[0])
-            except DialError as error:
-                recorder.hit(key, _us_since(begin_ns), None, error.kind, False, 0, 0, None, error.opened)
-                return self._resume(call, extra, name, timeout, follow, partial(retell, Story(dial_error=error)))
-            except BaseException as error:
-                recorder.hit(key, _us_since(begin_ns), None, kind_of(error, sent=False), False, 0, 0)
-                raise
+            found = self._open(connection, origin, timeouts[0], key, begin_ns)
+            if isinstance(found, DialError):
+                return self._resume(call, extra, name, timeout, follow, partial(retell, Story(dial_error=found)))
+            connection = found
             opened, connection.opened = connection.opened, None
             sent_ns = monotonic_ns()
         recorder.page[SENT] += 1
+        trouble: Broken | Unclear
         try:
             head, body, first_ns, end_ns, received, spent = converse(
                 connection, message, engine.heads, call.bodyless, timeouts[1], sent_ns
             )
+        except (Broken, Unclear) as error:
+            trouble = error.with_traceback(None)
         except BaseException as error:
-            if opened is None and isinstance(error, Broken) and error.was_closed:
-                origin.found(alive=False, idle_ns=0)
-            hit = self._sent_hit(key, begin_ns, sent_ns, len(message), opened)
-            story = _story(error, connection, timeouts[1], hit)
-            if story is None:
-                hit.failed(error)
-                raise
-            return self._resume(call, extra, name, timeout, follow, partial(tell, story, hit, begin_ns))
-        content = body
-        if head.encoding and (body or "," in head.encoding):
-            try:
-                content = decoded(head, body)
-            except DecodeError:
+            connection.close()
+            self._sent_hit(key, begin_ns, sent_ns, len(message), opened).failed(error)
+            raise
+        else:
+            content = decoded(head, body) if head.encoding and (body or "," in head.encoding) else body
+            if content is None:
                 connection.close()
                 hit = self._sent_hit(key, begin_ns, sent_ns, len(message), opened)
                 hit.spoilt(head.status, received, first_ns, end_ns)
                 return self._resume(call, extra, name, timeout, follow, partial(retell, Story(replayed(head, body))))
-        if head.keep and not spent and engine.settings.keepalive:
-            if idle is None:
-                self._idle[origin] = [connection]
-            elif len(idle) < MAX_IDLE:
-                idle.append(connection)
+            if head.keep and not spent and engine.settings.keepalive:
+                if idle is None:
+                    self._idle[origin] = [connection]
+                elif len(idle) < MAX_IDLE:
+                    idle.append(connection)
+                else:
+                    connection.close()
+                connection.idle_ns = end_ns
             else:
                 connection.close()
-            connection.idle_ns = end_ns
-        else:
-            connection.close()
-        if name is not None:
-            series = recorder.series(key)
-        else:
-            if call.epoch != recorder.epoch:
-                call.series, call.epoch = recorder.series(key), recorder.epoch
-            series = call.series
-        if opened is not None:
-            recorder.opened(series, opened)
-        recorder.answered(
-            series,
-            (end_ns - begin_ns) // 1_000,
-            (first_ns - sent_ns) // 1_000,
-            (end_ns - first_ns) // 1_000,
-            head.status,
-            len(message),
-            received,
-        )
-        if engine.debug:
-            log.debug("short way: %s %s %d", call.method, call.url, head.status)
-        response = FastResponse(head, content, first_ns - begin_ns, self, call, extra)
-        if head.redirects:
-            return self._resume(call, extra, name, timeout, follow, response.to_prepared)
-        if head.sets_cookies:
-            extract_cookies_to_jar(self.cookies, response.request, response.raw)  # type: ignore[no-untyped-call]
-        return response
+            if call.key is key and call.epoch == recorder.epoch:
+                series = call.series
+            else:  # others use the call, too: perhaps for another test since we began to wait
+                series = recorder.series(key)
+                if call.key is key:
+                    call.series, call.epoch = series, recorder.epoch
+            if opened is not None:
+                recorder.opened(series, opened)
+            recorder.answered(
+                series,
+                (end_ns - begin_ns) // 1_000,
+                (first_ns - sent_ns) // 1_000,
+                (end_ns - first_ns) // 1_000,
+                head.status,
+                len(message),
+                received,
+            )
+            if engine.debug:
+                log.debug("short way: %s %s %d", call.method, call.url, head.status)
+            response = FastResponse(head, content, first_ns - begin_ns, self, call, extra)
+            if head.redirects:
+                return self._resume(call, extra, name, timeout, follow, response.to_prepared)
+            if head.sets_cookies:
+                extract_cookies_to_jar(self.cookies, response.request, response.raw)  # type: ignore[no-untyped-call]
+            return response
+        hit = self._sent_hit(key, begin_ns, sent_ns, len(message), opened)
+        if opened is None and isinstance(trouble, Broken) and trouble.was_closed:
+            origin.found(alive=False, idle_ns=0)
+        story = story_of(trouble, connection, timeouts[1], hit)
+        return self._resume(call, extra, name, timeout, follow, partial(tell, story, hit, begin_ns))
 
-    def _open(self, stale: Connection | None, origin: Origin, timeout_ns: int) -> Connection:
-        """A connection to `origin`: `stale` if it is good yet, another idle one, or a new one."""
-        kept = self._adapter.kept
+    def _open(
+        self, stale: Connection | None, origin: Origin, timeout_ns: int, key: SeriesKey, begin_ns: int
+    ) -> Connection | DialError:
+        """A connection to `origin`: `stale` if it is good yet, another idle one, or a new one. Or why there is none."""
+        kept, recorder = self._adapter.kept, self._user.recorder
+        assert recorder is not None
         if stale is not None:
             kept.idle[origin].append(stale)
-        return kept.take(origin) or self._engine.dialer.open(origin, timeout_ns)
+        try:
+            return kept.take(origin) or self._engine.dialer.open(origin, timeout_ns)
+        except DialError as error:
+            recorder.hit(key, _us_since(begin_ns), None, error.kind, False, 0, 0, None, error.opened)
+            return error.with_traceback(None)
+        except BaseException as error:
+            recorder.hit(key, _us_since(begin_ns), None, kind_of(error, sent=False), False, 0, 0)
+            raise
 
     def _sent_hit(self, key: SeriesKey, begin_ns: int, sent_ns: int, sent_bytes: int, opened: Opened | None) -> Hit:
         """For a request that was sent, and whose end is out of the ordinary."""
@@ -306,7 +316,7 @@ class QuickSession(LoadsSession):
         before = self._user.enter()
         token = hit_name.set(name)
         try:
-            return requests.Session.request(self, method, url, *args, **kwargs)
+            return Session.request(self, method, url, *args, **kwargs)
         finally:
             hit_name.reset(token)
             self._user.leave(before)
@@ -318,7 +328,7 @@ class QuickSession(LoadsSession):
             fields = self._look()
         if self.params or self.proxies or self.hooks != _NO_HOOKS or HTTPAdapter.send is not self._engine.adapter_send:
             return None
-        return fields
+        return fields if Session.send is _SEND and Session.request is _REQUEST else None
 
     def _look(self) -> Fields | None:
         """What calls are made with as the session is now; None: nothing goes the short way."""
@@ -349,18 +359,6 @@ def with_params(url: Any, params: Any) -> str | None:
     except (ValueError, TypeError, AttributeError):
         return None
     return f"{url}?{encoded}" if encoded else url
-
-
-def _story(error: BaseException, connection: Connection, timeout_ns: int, hit: Hit) -> Story | None:
-    """What happened to a request that was sent, for requests to hear; None: whoever waited for it was called off."""
-    if isinstance(error, Unclear):
-        hit.first_ns = error.first_ns
-        return Story(error.received, live=connection, timeout_ns=timeout_ns)
-    connection.close()
-    if isinstance(error, Broken):
-        hit.first_ns = error.first_ns
-        return story_of(error)
-    return None
 
 
 def _us_since(begin_ns: int) -> int:

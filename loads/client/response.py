@@ -9,20 +9,25 @@ from __future__ import annotations
 import datetime
 import io
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from http.client import HTTPMessage
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import requests
+from requests import RequestException
 from requests.cookies import RequestsCookieJar, extract_cookies_to_jar
 from requests.models import CONTENT_CHUNK_SIZE
 from urllib3 import HTTPResponse
 from urllib3._collections import HTTPHeaderDict
+from urllib3.exceptions import DecodeError
+
+from loads.client.kinds import kind_of
 
 if TYPE_CHECKING:
     from requests.adapters import BaseAdapter, HTTPAdapter
 
     from loads.client.answers import Head
+    from loads.client.hit import Hit
 
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
@@ -47,12 +52,37 @@ class ToldResponse(_Timed):
     """requests' own response to what happened before it heard of it (see `retelling`)."""
 
     @classmethod
-    def of(cls, response: requests.Response, elapsed_ns: int) -> requests.Response:
-        """`response` itself, with its time."""
+    def of(cls, response: requests.Response, elapsed_ns: int, hit: Hit) -> requests.Response:
+        """`response` itself, with its time. `hit` waits to hear how its body reads."""
         response.__class__ = cls
         response.__dict__.pop("elapsed", None)
-        response.__dict__["_elapsed_ns"] = elapsed_ns
+        response.__dict__.update(_elapsed_ns=elapsed_ns, _reading=Reading(hit))
         return response
+
+    def iter_content(self, *args: Any, **kwargs: Any) -> Any:
+        """As requests'; a body that can't be read as what it says it is makes a failed hit."""
+        parts = super().iter_content(*args, **kwargs)
+        reading: Reading | None = self.__dict__.pop("_reading", None)
+        return parts if reading is None else reading.over(parts)
+
+
+class Reading:
+    """What becomes of the body behind a strange head is known when requests has read it: until then its hit waits."""
+
+    def __init__(self, hit: Hit) -> None:
+        self._hit = hit
+        self._holds = hit.hold()
+
+    def over(self, parts: Iterable[Any]) -> Iterator[Any]:
+        """All of `parts`."""
+        try:
+            yield from parts
+        except RequestException as error:
+            self._hit.broken(kind_of(error, sent=True))
+            raise
+        finally:
+            if self._holds:
+                self._hit.release(None)
 
 
 class FastResponse(_Timed):
@@ -98,12 +128,8 @@ class FastResponse(_Timed):
         return self.status_code < 400 or self.status_code >= 600
 
 
-def decoded(head: Head, body: bytes) -> bytes:
-    """The content of a body that is compressed, as urllib3 makes it.
-
-    Raises:
-        urllib3.exceptions.DecodeError: it can't be.
-    """
+def decoded(head: Head, body: bytes) -> bytes | None:
+    """The content of a body that is compressed, as urllib3 makes it; None: it isn't what its head says."""
     if head.encoding == "gzip":
         unpacker = zlib.decompressobj(_GZIP)
         try:
@@ -114,7 +140,10 @@ def decoded(head: Head, body: bytes) -> bytes:
             if unpacker.eof and not unpacker.unused_data:
                 return content
     raw = HTTPResponse(io.BytesIO(body), {"content-encoding": head.encoding}, preload_content=False)
-    return b"".join(raw.stream(CONTENT_CHUNK_SIZE, decode_content=True))
+    try:
+        return b"".join(raw.stream(CONTENT_CHUNK_SIZE, decode_content=True))
+    except DecodeError:
+        return None
 
 
 class _Spent(io.RawIOBase):

@@ -21,7 +21,7 @@ from urllib3.util.retry import Retry
 
 from loads.client.clock import monotonic_ns
 from loads.client.hit import WatchedResponse
-from loads.client.origin import place_of
+from loads.client.origin import DEFAULT_PORTS, place_of
 from loads.client.transport import view
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class _Teller(HTTPAdapter):
         place = place_of(str(request.url))
         assert place is not None
         sealed = place[0] == "https"
-        pool = (_SealedPool if sealed else _Pool)(*place[1:])
+        pool = (_SealedPool if sealed else _Pool)(place[1], place[2] or DEFAULT_PORTS[place[0]])
         pool.ConnectionCls = partial(_SealedConnection if sealed else _Connection, self._story)  # type: ignore[assignment]
         return pool
 

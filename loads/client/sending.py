@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from requests.utils import select_proxy
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import DecodeError, InsecureRequestWarning
+from urllib3.exceptions import InsecureRequestWarning
 from urllib3.util.url import _encode_target
 
 from loads.client.answers import CHUNKED
@@ -77,12 +77,14 @@ def _passage(engine: Engine, request: PreparedRequest, timeout: Any, verify: Any
     url = str(request.url)
     if select_proxy(url, proxies):
         return None
-    trusted, timeouts = engine.trust(verify), engine.timeouts_ns(timeout)
     try:
-        place, target = place_of(url), request.path_url
+        place, target, timeouts = place_of(url), request.path_url, engine.timeouts_ns(timeout)
     except ValueError:
         return None
-    if trusted is None or timeouts is None or place is None or not target.startswith("/"):
+    if timeouts is None or place is None or not target.startswith("/"):
+        return None
+    trusted = engine.trust(verify) if place[0] == "https" else False
+    if trusted is None:
         return None
     origin = engine.origins.get(*place, trusted)
     return Passage(origin, _encode_target(target), *timeouts)
@@ -127,26 +129,26 @@ class _Sending:
         self._user.last_hit = key
         self._hit = Hit(self._user.recorder, key)
         self._begin_ns = monotonic_ns()
+        trouble: DialError | Broken | Unclear
         try:
             answer = self._exchange()
-        except DialError as error:
-            self._hit.opened = error.opened
-            self._hit.broken(error.kind)
-            self._hit.failed(error.error)
-            return retell(Story(dial_error=error), request, **self._settings)
-        except Broken as broken:
-            self._drop()
-            if self._hit.opened is None and broken.was_closed:
-                origin.found(alive=False, idle_ns=0)
-            return self._told(story_of(broken))
-        except Unclear as unclear:
-            self._hit.first_ns = unclear.first_ns
-            return self._told(Story(unclear.received, live=self._connection, timeout_ns=passage.read_ns))
+        except (DialError, Broken, Unclear) as error:
+            trouble = error.with_traceback(None)
         except BaseException as error:
             self._drop()
             self._hit.failed(error)
             raise
-        return self._answered(answer)
+        else:
+            return self._answered(answer)
+        if isinstance(trouble, DialError):
+            self._hit.opened = trouble.opened
+            self._hit.broken(trouble.kind)
+            self._hit.failed(trouble.error)
+            return retell(Story(dial_error=trouble), request, **self._settings)
+        if self._hit.opened is None and isinstance(trouble, Broken) and trouble.was_closed:
+            origin.found(alive=False, idle_ns=0)
+        story = story_of(trouble, self._connection, passage.read_ns, self._hit)
+        return tell(story, self._hit, self._begin_ns, request, **self._settings)
 
     def _exchange(self) -> Answer:
         """
@@ -207,23 +209,21 @@ class _Sending:
         hit.bytes_received, hit.first_ns = received, first_ns
         assert self._connection is not None
         if head.encoding and (content or "," in head.encoding):
-            try:
-                content = decoded(head, content)
-            except DecodeError:
+            plain = decoded(head, content)
+            if plain is None:
                 self._connection.close()
                 hit.spoilt(head.status, received, first_ns, end_ns)
                 return retell(Story(replayed(head, content)), self._request, **self._settings)
+            content = plain
         if head.keep and not spent and self._engine.settings.keepalive:
             self._kept.give(self._connection, end_ns)
         else:
             self._connection.close()
         hit.answered(head.status)
         hit.closed(end_ns)
+        if self._engine.debug:
+            log.debug("requests' own way: %s %s %d", self._request.method, self._request.url, head.status)
         return FastResponse.to(self._request, self._adapter, head, content, first_ns - self._begin_ns)
-
-    def _told(self, story: Story) -> Response:
-        """What requests makes of it; the hit ends with the body, or now."""
-        return tell(story, self._hit, self._begin_ns, self._request, **self._settings)
 
 
 def tell(story: Story, hit: Hit, begin_ns: int, request: PreparedRequest, **settings: Any) -> Response:
@@ -236,15 +236,19 @@ def tell(story: Story, hit: Hit, begin_ns: int, request: PreparedRequest, **sett
             story.live.close()
         hit.failed(error)
         raise
+    told = ToldResponse.of(response, (hit.first_ns or monotonic_ns()) - begin_ns, hit)
     hit.answered(response.status_code)
-    return ToldResponse.of(response, (hit.first_ns or monotonic_ns()) - begin_ns)
+    return told
 
 
-def story_of(broken: Broken) -> Story:
-    """What requests is to hear of it."""
-    if broken.sending:
-        return Story(send_error=broken.error)
-    return Story(broken.received, broken.error)
+def story_of(trouble: Broken | Unclear, connection: Connection | None, timeout_ns: int, hit: Hit) -> Story:
+    """What happened to a request that was sent, for requests to hear."""
+    hit.first_ns = trouble.first_ns
+    if isinstance(trouble, Unclear):
+        return Story(trouble.received, live=connection, timeout_ns=timeout_ns)
+    if connection is not None:
+        connection.close()
+    return Story(send_error=trouble.error) if trouble.sending else Story(trouble.received, trouble.error)
 
 
 def replayed(head: Head, body: bytes) -> bytes:

@@ -32,6 +32,8 @@ READ: Final = 1
 WRITE: Final = 2
 _FOREVER_NS: Final = 1 << 62
 _BUFFER_BYTES: Final = 256 * 1024
+_RECORD_BYTES: Final = 16 * 1024
+"""The most plain text that TLS seals at once."""
 
 _switch: Final = greenlet.switch
 """Without gevent's own around it, which tells those who are switched out, and nobody here asks."""
@@ -39,6 +41,8 @@ _switch: Final = greenlet.switch
 buffer: Final = bytearray(_BUFFER_BYTES)
 """Where all connections receive."""
 view: Final = memoryview(buffer)
+_sealed_room: Final = view[: _BUFFER_BYTES - 2 * _RECORD_BYTES]
+"""For what comes sealed: so that all of it, and the record before that had only begun, has room when it is plain."""
 
 
 class Sweeper:
@@ -320,7 +324,7 @@ class Connection:
         """As the socket's recv_into: BlockingIOError while there is no whole record."""
         assert self._sock is not None
         try:
-            count = self._sock.recv_into(target)
+            count = self._sock.recv_into(_sealed_room)
         except BlockingIOError:
             count = -1
         if count > 0:
@@ -334,7 +338,7 @@ class Connection:
                 self.send_plain(self._to_send.read(), self.timeout_ns)
 
     def _unseal(self, target: Any) -> int:
-        """All whole records that are here. A plain text is shorter than its records, so `target` has room."""
+        """All whole records that are here, so that nobody waits for what has come already."""
         assert self._tls is not None
         read, ciphertext = self._tls.read, self._ciphertext
         total = 0
