@@ -48,6 +48,7 @@ def measure_hits(repeats: int, loops: int) -> Table:
         names = _names(Path(directory) / "page")
         empty = median(time_ns("next_us()", names, repeats, loops))
         for step, statement in (
+            ("Recorder.answered", "recorder.answered(series, next_us(), 180, 0, 200, 150, 240)"),
             ("Recorder.hit", "recorder.hit(key, next_us(), 200, None, True, 150, 240)"),
             ("Recorder.started + ended", "recorder.started(); recorder.ended('shop', next_us(), False)"),
             ("Histogram.add", "histogram.add(next_us())"),
@@ -89,8 +90,10 @@ def _names(page_path: Path) -> dict[str, Any]:
     latencies = [int(chance.lognormvariate(9.0, 0.6)) for _ in range(_VALUES)]
     next_us: Callable[[], int] = cycle(latencies).__next__
     page = open_page(str(page_path))
+    recorder = Recorder(page)
     return {
-        "recorder": Recorder(page),
+        "recorder": recorder,
+        "series": recorder.series(SeriesKey("shop", "GET", "http://shop.example/basket")),
         "page": page,
         "SENT": SENT,
         "key": SeriesKey("shop", "GET", "http://shop.example/"),
