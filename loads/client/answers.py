@@ -31,6 +31,7 @@ _MAX_LINES: Final = 100
 """http.client's own limits on how many headers there are, and how long one is."""
 _MAX_LINE_BYTES: Final = 65_536
 _MAX_KNOWN: Final = 512
+_MAX_KNOWN_BYTES: Final = 8_192
 _LENGTH: Final = re.compile(r"[0-9]{1,15}")
 _BEGINNING: Final = re.compile(rb"HTTP/1\.[01] [1-9][0-9][0-9](?: [^\r\n]*)?\r\n")
 _PLAUSIBLE: Final = re.compile(rb"HTTP/1\.[0-9][ \t]+[1-9][0-9][0-9][ \t\r\n]")
@@ -77,7 +78,7 @@ class Head:
         self.items = items
         self.size = size
         self.interim = 100 <= status < 200 and status != 101
-        self.length = INTERIM if self.interim else length
+        self.length = INTERIM if status < 200 else length
         self.keep = keep
         self.encoding = ", ".join(value for name, value in items if name.lower() == "content-encoding").lower()
         self.sets_cookies = "set-cookie" in fields or "set-cookie2" in fields
@@ -94,6 +95,14 @@ class Head:
             self._names = CaseInsensitiveDict(HTTPHeaderDict(self.items))._store  # type: ignore[attr-defined]
         headers._store = self._names.copy()  # type: ignore[attr-defined]
         return headers
+
+    def with_body(self, body: bytes) -> bytes:
+        """The whole answer as it could have come over the wire."""
+        lines = [f"HTTP/1.{self.version - 10} {self.status} {self.reason}", *(": ".join(item) for item in self.items)]
+        start = "\r\n".join([*lines, "", ""]).encode("latin-1")
+        if self.length == CHUNKED:
+            return start + (b"%x\r\n%b\r\n" % (len(body), body) if body else b"") + b"0\r\n\r\n"
+        return start + body
 
     def charset(self) -> str | None:
         """What the content type says of the text."""
@@ -112,7 +121,7 @@ class Heads:
         It will be in `known`, where whoever is in a hurry looks first.
         """
         head = _strict(data) or _lenient(data)
-        if head is not None:
+        if head is not None and len(data) <= _MAX_KNOWN_BYTES:
             if len(self.known) >= _MAX_KNOWN:
                 self.known.clear()
             self.known[data] = head
@@ -184,7 +193,7 @@ def _is_kept(version: int, fields: dict[str, str]) -> bool:
     return bool(fields.get("keep-alive")) or "keep-alive" in connection or "keep-alive" in proxy
 
 
-class _Page:
+class Page:
     """What http.client takes for a socket."""
 
     def __init__(self, data: bytes) -> None:
@@ -196,7 +205,7 @@ class _Page:
 
 def _lenient(data: bytes) -> Head | None:
     """A head as http.client understands it; None: it doesn't, or urllib3 would see another body behind it."""
-    page: Any = _Page(data)
+    page: Any = Page(data)
     response: Any = HTTPResponse(page)
     try:
         response.begin()
@@ -206,8 +215,7 @@ def _lenient(data: bytes) -> Head | None:
     status = response.status
     if response.chunked and status < 200:
         return None
-    bodyless = (status in (204, 304) and not response.chunked) or status < 200
-    length = 0 if bodyless else _agreed_length(response, items)
+    length = _agreed_length(response, items)
     if length is None:
         return None
     keep = _is_kept(response.version, _first_of_each(items))
@@ -228,6 +236,8 @@ def _agreed_length(response: Any, items: Items) -> int | None:
         lengths = set()
     if len(lengths) > 1:
         return None
+    if response.status in (204, 304) or response.status < 200:
+        return 0
     length = next((each for each in lengths if each >= 0), None)
     if length != response.length:
         return None

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from loads.client.calls import Call
     from loads.client.state import Cookies
 
+_ATOMS: Final = (str, bytes, int, float, type(None))
 FORM: Final = "application/x-www-form-urlencoded"
 JSON: Final = "application/json"
 encode_params: Any = RequestEncodingMixin._encode_params  # type: ignore[attr-defined]
@@ -111,7 +112,7 @@ def body_of(data: Any, json: Any) -> Body | None:
         return data, None
     if type(data) is str:
         return (data, None) if _is_text(data) else None
-    if isinstance(data, Mapping | list | tuple):
+    if isinstance(data, Mapping | list | tuple) and is_solid(data):
         try:
             text = encode_params(data)
         except (ValueError, TypeError, AttributeError):
@@ -119,6 +120,20 @@ def body_of(data: Any, json: Any) -> Body | None:
         if isinstance(text, str) and text and _is_text(text):
             return text, FORM
     return None
+
+
+def is_solid(data: Any) -> bool:
+    """Whether it can be looked at twice: requests may have to look at it, too."""
+    values = data.values() if isinstance(data, Mapping) else data
+    return all(
+        isinstance(value, _ATOMS)
+        or (isinstance(value, list | tuple) and all(isinstance(each, _ATOMS) or _is_pair_list(each) for each in value))
+        for value in values
+    )
+
+
+def _is_pair_list(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(each, _ATOMS) for each in value)
 
 
 def _is_text(text: str) -> bool:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+from weakref import WeakSet
 
 import requests
 from requests.sessions import merge_setting
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from loads.metrics.summary import Series
 
 _MAX_CALLS: Final = 2_048
+_LEAST_CALLS: Final = 8
+"""Of all fields together, and of each, however many there are."""
 _MAX_FIELDS: Final = 256
 _OURS: Final = frozenset({"host", "cookie", "content-length", "transfer-encoding", "proxy-authorization"})
 """Headers that change what others are; requests itself deals with calls that set them."""
@@ -87,9 +90,7 @@ class Call:
         self.counts = method not in ("GET", "HEAD")
         self.complete = head + (_NO_BODY if self.counts else b"\r\n")
         self.series: Series
-        self.epoch = -1
-        self.scenario = ""
-        self.key: SeriesKey
+        self.serve("")
 
     def __repr__(self) -> str:
         return f"<Call {self.method} {self.url}>"
@@ -97,7 +98,7 @@ class Call:
     def serve(self, scenario: str) -> None:
         """Count for `scenario` from now on."""
         self.scenario = scenario
-        self.key = SeriesKey(scenario, self.method, self.name)
+        self.key: SeriesKey = SeriesKey(scenario, self.method, self.name)
         self.epoch = -1
 
     def prepared(self) -> requests.PreparedRequest:
@@ -118,9 +119,12 @@ class Fields:
         plain: none of the headers changes what others are.
     """
 
+    all: ClassVar[WeakSet[Fields]] = WeakSet()
+
     def __init__(
         self, items: tuple[tuple[Any, Any], ...], verify: Verify, origins: Origins, environment: Environment | None
     ) -> None:
+        Fields.all.add(self)
         self.items = items
         self.verify = verify
         self.plain = not any(_name(name) in _OURS or value is None for name, value in items)
@@ -163,7 +167,7 @@ class Fields:
             return None
         call = self._plain_call(method, url) or self._prepared_call(method, url)
         if call is not None:
-            if len(self._calls) >= _MAX_CALLS:
+            if len(self._calls) >= max(_LEAST_CALLS, _MAX_CALLS // len(Fields.all)):
                 self._calls.clear()
             self._calls[method, url] = call
         return call

@@ -17,7 +17,6 @@ import http.client
 import select
 import socket
 import ssl
-import sys
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
@@ -46,6 +45,7 @@ if TYPE_CHECKING:
     from loads.client.user import VirtualUser
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_create_connection: Final = urllib3.util.connection.create_connection
 _POOL_KEYS: Final = frozenset({"maxsize", "block"})
 _dialled: ContextVar[tuple[int | None, int] | None] = ContextVar("loads_dialled", default=None)
 """How long the look-up and the connection took that the current greenlet made last."""
@@ -71,6 +71,7 @@ def _install_requests(fallback: VirtualUser) -> None:
     adapters: Any = HTTPAdapter
     close = adapters.close
     shared = engine()
+    shared.dials = urllib3.util.connection.create_connection is _create_connection
 
     @functools.wraps(stock_send)
     def send(
@@ -84,13 +85,15 @@ def _install_requests(fallback: VirtualUser) -> None:
     ) -> Any:
         user = running() or fallback
         settings = {"stream": stream, "timeout": timeout, "verify": verify, "cert": cert, "proxies": proxies}
-        if type(adapter) is not HTTPAdapter or not _is_untouched(adapter) or user.recorder is None:
-            return stock_send(adapter, request, **settings)
-        kept = vars(adapter).setdefault("_loads_kept", Kept())
-        response = send_prepared(shared, user, kept, adapter, request, **settings)
-        return (
-            stock_send(adapter, request, **shared.stock_settings(request, settings)) if response is None else response
-        )
+        response = None
+        if user.recorder is not None and _is_untouched(adapter):
+            kept = vars(adapter).get("_loads_kept")
+            if kept is None:
+                kept = adapter._loads_kept = Kept(adapter._pool_maxsize, adapter._pool_connections)
+            response = send_prepared(shared, user, kept, adapter, request, **settings)
+        if response is None:
+            response = stock_send(adapter, request, **shared.stock_settings(request, settings))
+        return response
 
     @functools.wraps(close)
     def close_all(adapter: Any) -> None:
@@ -98,8 +101,9 @@ def _install_requests(fallback: VirtualUser) -> None:
         if "_loads_kept" in vars(adapter):
             adapter._loads_kept.close()
 
-    adapters.send, adapters.close = send, close_all
-    shared.adapter_send = send
+    if adapters.send is stock_send:  # otherwise the tests have put something else there, and mean it
+        adapters.send, adapters.close = send, close_all
+        shared.adapter_send = send
     if shared.settings.insecure:
         urllib3.disable_warnings(InsecureRequestWarning)  # whoever asked for it knows
     if shared.settings.user_agent is not None:
@@ -108,17 +112,20 @@ def _install_requests(fallback: VirtualUser) -> None:
 
 
 def _is_untouched(adapter: Any) -> bool:
-    """Whether it has neither retries nor a pool manager of its own making."""
+    """Whether it is requests' own, with neither retries nor a pool manager of its own making."""
+    if type(adapter) is not HTTPAdapter:
+        return False
     retries = adapter.max_retries
-    return (
-        not retries.total and retries.read is False and not adapter.poolmanager.connection_pool_kw.keys() - _POOL_KEYS
-    )
+    changed = adapter.poolmanager.connection_pool_kw.keys() - _POOL_KEYS
+    return not (retries.total or retries.read or changed or vars(adapter)["_pool_block"])
 
 
 def _install_connecting() -> None:
     """urllib3 connects as the user said, too: to the engine's addresses, from its sources."""
     module: Any = urllib3.util.connection
     shared = engine()
+    if module.create_connection is not _create_connection:
+        return  # the tests have put something else there, and mean it
 
     def create_connection(
         address: tuple[str, int], timeout: Any = None, source_address: Any = None, socket_options: Any = None
@@ -151,13 +158,14 @@ def _time_connecting(connections: Any) -> None:
         hit: Hit | None = conn._loads_hit
         _dialled.set(None)
         begin_ns = monotonic_ns()
+        stands = False
         try:
             connect(conn)
+            stands = True
         finally:
             dialled = _dialled.get()
             if hit is not None and dialled is not None:
                 dns_us, connect_us = dialled
-                stands = conn.sock is not None and sys.exc_info()[0] is None
                 rest_us = (monotonic_ns() - begin_ns) // 1_000 - connect_us - (dns_us or 0)
                 sealed = stands and isinstance(conn.sock, ssl.SSLSocket)
                 hit.opened = Opened(dns_us, connect_us, rest_us if sealed else None, stands)

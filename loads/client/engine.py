@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+import socket
 from typing import TYPE_CHECKING, Any, Final
 
 from gevent import get_hub
+from gevent.monkey import get_original
 from gevent.socket import getaddrinfo
 
 from loads.client.answers import Heads
 from loads.client.calls import Fields
 from loads.client.clock import monotonic_ns
 from loads.client.dialer import Dialer
+from loads.client.environment import environment
 from loads.client.origin import Origin, Origins, Verify
 from loads.client.resolver import Resolver
 from loads.client.retelling import stock_send
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from loads.client.transport import Connection
 
 log = logging.getLogger("loads.client")
+_blocking_look_up = get_original("socket", "getaddrinfo")
 NS_PER_S: Final = 1_000_000_000
 FOREVER_NS: Final = 1 << 61
 _MAX_FIELDS: Final = 1_024
@@ -32,12 +36,22 @@ MAX_IDLE: Final = 10
 
 
 class Kept:
-    """The connections that one session, or one adapter, keeps open."""
+    """The connections that one session, or one adapter, keeps open; as many as requests would.
 
-    __slots__ = ("idle",)
+    Args:
+        most: to one server.
+        most_origins: servers.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_most", "_most_origins", "idle")
+
+    def __init__(self, most: int = MAX_IDLE, most_origins: int = MAX_IDLE) -> None:
+        self._most = most
+        self._most_origins = most_origins
         self.idle: dict[Origin, list[Connection]] = {}
+
+    def __del__(self) -> None:
+        self.close()
 
     def take(self, origin: Origin) -> Connection | None:
         """One that can be used again."""
@@ -51,8 +65,13 @@ class Kept:
 
     def give(self, connection: Connection, now_ns: int) -> None:
         """One that was used, and is good for more."""
-        idle = self.idle.setdefault(connection.origin, [])
-        if len(idle) < MAX_IDLE:
+        idle = self.idle.get(connection.origin)
+        if idle is None:
+            if len(self.idle) >= self._most_origins:
+                for oldest in self.idle.pop(next(iter(self.idle))):
+                    oldest.close()
+            idle = self.idle[connection.origin] = []
+        if len(idle) < self._most:
             connection.idle_ns = now_ns
             idle.append(connection)
         else:
@@ -69,6 +88,7 @@ class Engine:
     """One per worker.
 
     Attributes:
+        dials: it makes connections itself; False: urllib3 does, as the tests want it.
         adapter_send: what `HTTPAdapter.send` is while no test has put something else in its place.
         debug: which way a request took is logged.
     """
@@ -80,7 +100,8 @@ class Engine:
         self._fields: dict[Any, Fields] = {}
         self.heads = Heads()
         self.origins = Origins()
-        self.dialer = Dialer(Resolver(settings, getaddrinfo))
+        self.dialer = Dialer(Resolver(settings, _look_up))
+        self.dials = True
         self.timeout_ns = FOREVER_NS if settings.timeout_s is None else int(settings.timeout_s * NS_PER_S)
 
     def __repr__(self) -> str:
@@ -90,7 +111,7 @@ class Engine:
         """What `verify` of requests comes to, with what the user set; None: requests should look at it."""
         if self.settings.insecure or verify == "":
             return False
-        if verify is True and self.settings.ca_bundle is not None:
+        if self.settings.ca_bundle is not None and verify in (True, environment().ca_bundle):
             verify = self.settings.ca_bundle
         if not isinstance(verify, bool | str) or not self.dialer.can_verify(verify):
             return None
@@ -115,10 +136,12 @@ class Engine:
         """`settings` of `HTTPAdapter.send`, with what the user set where the test said nothing."""
         if not self.settings.keepalive:
             request.headers["Connection"] = "close"
-        trusted = self.trust(settings["verify"])
+        trusted, timeout = self.trust(settings["verify"]), settings["timeout"]
+        if isinstance(timeout, tuple):
+            timeout = tuple(self.settings.timeout_s if each is None else each for each in timeout)
         return {
             **settings,
-            "timeout": self.settings.timeout_s if settings["timeout"] is None else settings["timeout"],
+            "timeout": self.settings.timeout_s if timeout is None else timeout,
             "verify": settings["verify"] if trusted is None else trusted,
         }
 
@@ -134,6 +157,12 @@ class Engine:
             else:
                 return None
         return found[0], found[1]
+
+
+def _look_up(*args: Any) -> Any:
+    """socket.getaddrinfo, or what a test has put there; never the one that holds up everybody."""
+    found = socket.getaddrinfo
+    return (getaddrinfo if found is _blocking_look_up else found)(*args)
 
 
 class _Current:

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from loads.client.answers import CHUNKED, UNTIL_CLOSE, end_of_head, might_become_a_head
+from loads.client.answers import CHUNKED, MAX_HEAD_BYTES, UNTIL_CLOSE, end_of_head, might_become_a_head
 from loads.client.clock import monotonic_ns
-from loads.client.transport import buffer, view
 
 if TYPE_CHECKING:
     from loads.client.answers import Head, Heads
@@ -47,7 +46,7 @@ class Broken(Exception):
     @property
     def was_closed(self) -> bool:
         """Whether the connection may have been closed before the request came."""
-        return not self.received and not isinstance(self.error, TimeoutError)
+        return self.first_ns is None and not isinstance(self.error, TimeoutError)
 
 
 class Unclear(Exception):
@@ -88,21 +87,20 @@ def receive(connection: Connection, heads: Heads, bodyless: bool, timeout_ns: in
     """Read the answer to a request that was sent until `now_ns`; otherwise as `converse`."""
     try:
         connection.wait(now_ns + timeout_ns)
-        count = connection.receive_into(buffer)
+        count = connection.receive_into(connection.buffer)
     except BlockingIOError:
         count = -1
     except OSError as error:
         raise Broken(b"", error, None) from None
     first_ns = monotonic_ns()
     if count > 0:
-        data = bytes(view[:count])
-        end = connection.head_bytes
-        head = heads.known.get(data[:end])
+        data = bytes(connection.view[:count])
+        head = heads.known.get(data[: connection.head_bytes])
         if head is None:
-            end = connection.head_bytes = data.find(b"\n\r\n") + 3
-            head = heads.known.get(data[:end])
-        if head is not None and head.length == count - end and not bodyless:
-            return head, data[end:], first_ns, first_ns, count, False
+            connection.head_bytes = data.find(b"\n\r\n") + 3
+            head = heads.known.get(data[: connection.head_bytes])
+        if head is not None and head.length == count - head.size and not bodyless:
+            return head, data[head.size :], first_ns, first_ns, count, False
     else:
         data = b""
     return _Reading(connection, heads, timeout_ns, first_ns).read(data, bodyless, ended=count == 0)
@@ -133,6 +131,8 @@ class _Reading:
             if not head.interim:
                 break
             self._at += head.size
+            if self._at > MAX_HEAD_BYTES:
+                raise self._unclear()
         begin = self._at + head.size
         if bodyless or head.length == 0:
             end = begin
@@ -229,7 +229,7 @@ class _Reading:
             raise self._broken(error) from None
         if self._first_ns is None and count:
             self._first_ns = monotonic_ns()
-        self._all += view[:count]
+        self._all += self._connection.view[:count]
         return count
 
     def _broken(self, error: Exception | None) -> Broken:

@@ -14,6 +14,7 @@ Verify = bool | str
 LOOK_AFTER_NS: Final = 50_000_000
 """A connection idle for less was alive a moment ago: looking costs a tenth of a request, and mostly finds nothing."""
 _TRIALS: Final = 1_000
+_MAX_ORIGINS: Final = 10_000
 _ALWAYS: Final = -1
 
 
@@ -80,5 +81,7 @@ class Origins:
         key = scheme, host, port or DEFAULT_PORTS[scheme], scheme == "https" and verify
         origin = self._known.get(key)
         if origin is None:
+            if len(self._known) >= _MAX_ORIGINS:
+                self._known.clear()
             origin = self._known[key] = Origin(*key)
         return origin

@@ -19,19 +19,20 @@ from requests.adapters import HTTPAdapter
 from requests.cookies import RequestsCookieJar, extract_cookies_to_jar, merge_cookies
 from requests.hooks import default_hooks
 from requests.sessions import Session
+from urllib3 import HTTPConnectionPool
 
 from loads.client.adapter import EngineAdapter
-from loads.client.bodies import Extra, encode_params, extra_of
+from loads.client.bodies import Extra, encode_params, extra_of, is_solid
 from loads.client.clock import monotonic_ns
 from loads.client.dialer import DialError
-from loads.client.engine import MAX_IDLE, engine, log
+from loads.client.engine import engine, log
 from loads.client.environment import environment
 from loads.client.exchange import Broken, Unclear, converse
 from loads.client.hit import Hit
 from loads.client.kinds import kind_of
 from loads.client.response import FastResponse, decoded
 from loads.client.retelling import Story, retell
-from loads.client.sending import replayed, story_of, tell
+from loads.client.sending import story_of, tell
 from loads.client.session import LoadsSession
 from loads.client.state import Cookies, Headers
 from loads.client.user import hit_name
@@ -48,8 +49,11 @@ if TYPE_CHECKING:
 
 _SEND: Final = Session.send
 _REQUEST: Final = Session.request
+_GET: Final = Session.get
+_URLOPEN: Final = HTTPConnectionPool.urlopen
 """Whoever replaces these, as mocks do, means our sessions, too."""
 _NO_HOOKS: Final = default_hooks()
+_METHODS: Final = frozenset({"request", "send", "get_adapter", "prepare_request", "merge_environment_settings"})
 _SETTINGS: Final = frozenset({"verify", "cert", "stream", "trust_env", "auth", "headers", "cookies"})
 """What a session's fields are made of, besides the headers in it."""
 
@@ -65,8 +69,9 @@ class QuickSession(LoadsSession):
         self._idle = self._adapter.kept.idle
         self._mounted: MutableMapping[str, Any] | None = None
         self._fields: Fields | None = None
+        self._version = 0
         self._wrapped = False
-        """Somebody put something else in the place of `request`."""
+        """Somebody put something else in the place of one of its methods."""
         self.headers = Headers(requests.utils.default_headers())
         self.auth = None
         self.proxies = {}
@@ -84,8 +89,9 @@ class QuickSession(LoadsSession):
     def __setattr__(self, name: str, value: Any) -> None:
         if name in _SETTINGS:
             self._fields = None
-        elif name == "request":
+        elif name in _METHODS:
             self._wrapped = True
+            self._fields = None
         super().__setattr__(name, value)
 
     @property
@@ -105,6 +111,13 @@ class QuickSession(LoadsSession):
             return self._adapter
         return super().get_adapter(url)
 
+    def __reduce_ex__(self, _protocol: Any) -> Any:
+        """A copy is a session of requests' own with the same settings. In a worker it is counted like any."""
+        state: Any = self.__getstate__()
+        if self._mounted is None:
+            del state["adapters"]
+        return Session, (), state
+
     def close(self) -> None:
         """Close all connections."""
         self._adapter.close()
@@ -113,6 +126,8 @@ class QuickSession(LoadsSession):
 
     def get(self, url: Any, params: Any = None, **kwargs: Any) -> Any:
         """As requests'. With nothing but a URL, which most have, half the questions need not be asked."""
+        if Session.get is not _GET:
+            return super().get(url, params=params, **kwargs)
         if params is None and not kwargs and type(url) is str and self._mounted is None and not self._wrapped:
             fields = self._plain_fields()
             if fields is not None and self.auth is None and not self.cookies._cookies:  # type: ignore[attr-defined]
@@ -221,15 +236,13 @@ class QuickSession(LoadsSession):
                 connection.close()
                 hit = self._sent_hit(key, begin_ns, sent_ns, len(message), opened)
                 hit.spoilt(head.status, received, first_ns, end_ns)
-                return self._resume(call, extra, name, timeout, follow, partial(retell, Story(replayed(head, body))))
+                return self._resume(call, extra, name, timeout, follow, partial(retell, Story(head.with_body(body))))
             if head.keep and not spent and engine.settings.keepalive:
-                if idle is None:
-                    self._idle[origin] = [connection]
-                elif len(idle) < MAX_IDLE:
-                    idle.append(connection)
+                if idle is None or idle:
+                    self._adapter.kept.give(connection, end_ns)
                 else:
-                    connection.close()
-                connection.idle_ns = end_ns
+                    connection.idle_ns = end_ns
+                    idle.append(connection)
             else:
                 connection.close()
             if call.key is key and call.epoch == recorder.epoch:
@@ -252,6 +265,8 @@ class QuickSession(LoadsSession):
             if engine.debug:
                 log.debug("short way: %s %s %d", call.method, call.url, head.status)
             response = FastResponse(head, content, first_ns - begin_ns, self, call, extra)
+            if content is not body:
+                response.body = body
             if head.redirects:
                 return self._resume(call, extra, name, timeout, follow, response.to_prepared)
             if head.sets_cookies:
@@ -290,7 +305,7 @@ class QuickSession(LoadsSession):
 
     def _resume(self, call: Call, extra: Extra | None, name: str | None, timeout: Any, follow: Any, tale: Tale) -> Any:
         """Let requests go on from the answer to a request that was sent: as `tale` tells it."""
-        before = self._user.enter()
+        before, lent = self._user.enter(), getattr(self.cookies, "lent", None)
         token = hit_name.set(name)
         self._adapter.ready = tale
         try:
@@ -298,6 +313,7 @@ class QuickSession(LoadsSession):
             return self.send(self.asked(call, extra), timeout=timeout, allow_redirects=follow, **settings)
         finally:
             self._adapter.ready = None
+            self._take_back(lent)
             hit_name.reset(token)
             self._user.leave(before)
 
@@ -313,27 +329,36 @@ class QuickSession(LoadsSession):
         self, method: Any, url: Any, name: str | None, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> requests.Response:
         """The long way: requests', with hits counted where the request is sent."""
-        before = self._user.enter()
+        before, lent = self._user.enter(), getattr(self.cookies, "lent", None)
         token = hit_name.set(name)
         try:
             return Session.request(self, method, url, *args, **kwargs)
         finally:
+            self._take_back(lent)
             hit_name.reset(token)
             self._user.leave(before)
+
+    def _take_back(self, lent: bool | None) -> None:
+        """Requests has looked through the cookies and changed none of them."""
+        if lent is False and type(self.cookies) is Cookies:
+            self.cookies.lent = False
 
     def _plain_fields(self) -> Fields | None:
         """What calls are made with; None: the session wants more of them than bytes on the wire."""
         fields = self._fields
-        if fields is None or not self.headers.fresh:  # type: ignore[attr-defined]
+        if fields is None or self.headers.version != self._version:  # type: ignore[attr-defined]
             fields = self._look()
         if self.params or self.proxies or self.hooks != _NO_HOOKS or HTTPAdapter.send is not self._engine.adapter_send:
             return None
-        return fields if Session.send is _SEND and Session.request is _REQUEST else None
+        untouched = Session.send is _SEND and Session.request is _REQUEST and HTTPConnectionPool.urlopen is _URLOPEN
+        return fields if untouched else None
 
     def _look(self) -> Fields | None:
         """What calls are made with as the session is now; None: nothing goes the short way."""
         headers, cookies, auth = self.headers, self.cookies, self.auth
         self._fields = None
+        if self._wrapped or not self._engine.dials:
+            return None
         if type(headers) is not Headers or type(cookies) is not Cookies or self.cert is not None or self.stream:
             return None
         if auth is not None and type(auth) is not tuple:
@@ -346,13 +371,15 @@ class QuickSession(LoadsSession):
         if trusted is None or (trusted is False and not self._engine.settings.insecure):
             return None
         self._fields = self._engine.fields(tuple(headers.items()), trusted, surroundings)
-        headers.fresh = True
+        self._version = headers.version
         return self._fields
 
 
 def with_params(url: Any, params: Any) -> str | None:
     """`url` with `params` behind it, for requests to prepare; None: it has to look at them itself."""
-    if type(url) is not str or "?" in url or "#" in url or not isinstance(params, dict | list | tuple):
+    if type(url) is not str or "?" in url or "#" in url:
+        return None
+    if not isinstance(params, dict | list | tuple) or not is_solid(params):
         return None
     try:
         encoded = encode_params(params)

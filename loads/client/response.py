@@ -7,10 +7,10 @@ somebody first asks, from the head's and the request's bytes; from then on they 
 from __future__ import annotations
 
 import datetime
+import http.client
 import io
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from http.client import HTTPMessage
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import requests
@@ -21,6 +21,7 @@ from urllib3 import HTTPResponse
 from urllib3._collections import HTTPHeaderDict
 from urllib3.exceptions import DecodeError
 
+from loads.client.answers import Page
 from loads.client.kinds import kind_of
 
 if TYPE_CHECKING:
@@ -90,6 +91,8 @@ class FastResponse(_Timed):
 
     _content_consumed = True
     _next = None
+    body: bytes | None = None
+    """As it came, where that is not the content."""
 
     def __init__(self, head: Head, content: bytes, elapsed_ns: int, session: Any, call: Any, extra: Any) -> None:
         self.status_code = head.status
@@ -146,43 +149,27 @@ def decoded(head: Head, body: bytes) -> bytes | None:
         return None
 
 
-class _Spent(io.RawIOBase):
-    """http.client's response after its body was read: what urllib3 holds on to."""
-
-    def __init__(self, head: Head) -> None:
-        super().__init__()
-        self.version = head.version
-        self.status = head.status
-        self.reason = head.reason
-        self.headers = self.msg = HTTPMessage()
-        for name, value in head.items:
-            self.msg[name] = value
-
-    def read(self, amount: int | None = -1) -> bytes:
-        """Nothing is left."""
-        return b""
-
-    def isclosed(self) -> bool:
-        """http.client's word for it."""
-        return True
-
-
-def raw_of(head: Head, method: str, url: str) -> HTTPResponse:
-    """urllib3's response to a request, its body read."""
-    spent: Any = _Spent(head)
-    return HTTPResponse(
-        body=spent,
+def raw_of(head: Head, method: str, url: str, body: bytes) -> HTTPResponse:
+    """urllib3's response to a request, its body read, as it comes of the answer that came."""
+    page: Any = Page(head.with_body(body))
+    original = http.client.HTTPResponse(page, method=method)
+    original.begin()
+    raw = HTTPResponse(
+        body=original,
         headers=HTTPHeaderDict(head.items),
         status=head.status,
         version=head.version,
-        version_string=f"HTTP/{head.version // 10}.{head.version % 10}",
+        version_string="HTTP/1.1",  # urllib3 means the connection's
         reason=head.reason,
         preload_content=False,
         decode_content=False,
-        original_response=spent,
+        original_response=original,
         request_method=method,
         request_url=url,
     )
+    for _ in raw.stream(CONTENT_CHUNK_SIZE, decode_content=True):
+        pass
+    return raw
 
 
 def _cookies(response: Any) -> RequestsCookieJar:
@@ -194,7 +181,8 @@ def _cookies(response: Any) -> RequestsCookieJar:
 
 def _raw(response: Any) -> HTTPResponse:
     request = response.request
-    return raw_of(response.head, str(request.method), request.path_url)
+    body = response._content if response.body is None else response.body
+    return raw_of(response.head, str(request.method), request.path_url, body)
 
 
 _MAKERS: Final[dict[str, Callable[[Any], Any]]] = {

@@ -22,7 +22,6 @@ from urllib3.util.retry import Retry
 from loads.client.clock import monotonic_ns
 from loads.client.hit import WatchedResponse
 from loads.client.origin import DEFAULT_PORTS, place_of
-from loads.client.transport import view
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
@@ -203,7 +202,8 @@ class _Tape(io.RawIOBase):
     def readinto(self, target: Any) -> int:
         live = self._story.live
         if not self._rest and live is not None and not live.is_closed:
-            self._rest = memoryview(bytes(view[: live.receive(monotonic_ns() + self._story.timeout_ns)]))
+            count = live.receive(monotonic_ns() + self._story.timeout_ns)
+            self._rest = memoryview(bytes(live.view[:count]))
         elif not self._rest and self._story.error is not None:
             raise self._story.error
         count = min(len(target), len(self._rest))

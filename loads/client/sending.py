@@ -5,6 +5,7 @@ urllib3 writes it down, or streams it, as it would for its own connection; over 
 
 from __future__ import annotations
 
+import errno
 import warnings
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -13,7 +14,6 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import InsecureRequestWarning
 from urllib3.util.url import _encode_target
 
-from loads.client.answers import CHUNKED
 from loads.client.clock import monotonic_ns
 from loads.client.dialer import DialError
 from loads.client.engine import log
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from requests import PreparedRequest, Response
     from requests.adapters import HTTPAdapter
 
-    from loads.client.answers import Head
     from loads.client.engine import Engine, Kept
     from loads.client.exchange import Answer
     from loads.client.origin import Origin
@@ -62,7 +61,7 @@ def send_prepared(
     proxies: Any,
 ) -> Response | None:
     """As `HTTPAdapter.send`, over a connection of `kept`, counted for `user`. None: it is for requests' own to do."""
-    if stream or cert or request.hooks.get("response") or not isinstance(request.url, str):
+    if not engine.dials or stream or cert or request.hooks.get("response") or not isinstance(request.url, str):
         log.debug("stock way: %s %s", request.method, request.url)
         return None
     passage = _passage(engine, request, timeout, verify, proxies)
@@ -112,6 +111,8 @@ class _Sending:
         self._settings = settings
         self._connection: Connection | None = None
         self._begin_ns = 0
+        self._spent = False
+        """The request did not get through whole."""
         self._hit: Hit
 
     def send(self) -> Response:
@@ -168,9 +169,12 @@ class _Sending:
             return converse(connection, data, self._engine.heads, bodyless, passage.read_ns, monotonic_ns())
         try:
             self._write(self._stream)
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # the answer may be there all the same
+        except BrokenPipeError:
+            self._spent = True  # the answer may be there all the same
         except OSError as error:
+            if error.errno == errno.ECONNRESET:
+                self._spent = True
+                return receive(self._open(), self._engine.heads, bodyless, passage.read_ns, monotonic_ns())
             raise Broken(b"", error, None, sending=True) from None
         return receive(self._open(), self._engine.heads, bodyless, passage.read_ns, monotonic_ns())
 
@@ -207,15 +211,16 @@ class _Sending:
         hit = self._hit
         head, content, first_ns, end_ns, received, spent = answer
         hit.bytes_received, hit.first_ns = received, first_ns
+        body = content
         assert self._connection is not None
         if head.encoding and (content or "," in head.encoding):
             plain = decoded(head, content)
             if plain is None:
                 self._connection.close()
                 hit.spoilt(head.status, received, first_ns, end_ns)
-                return retell(Story(replayed(head, content)), self._request, **self._settings)
+                return retell(Story(head.with_body(content)), self._request, **self._settings)
             content = plain
-        if head.keep and not spent and self._engine.settings.keepalive:
+        if head.keep and not (spent or self._spent) and self._engine.settings.keepalive:
             self._kept.give(self._connection, end_ns)
         else:
             self._connection.close()
@@ -223,7 +228,9 @@ class _Sending:
         hit.closed(end_ns)
         if self._engine.debug:
             log.debug("requests' own way: %s %s %d", self._request.method, self._request.url, head.status)
-        return FastResponse.to(self._request, self._adapter, head, content, first_ns - self._begin_ns)
+        response = FastResponse.to(self._request, self._adapter, head, content, first_ns - self._begin_ns)
+        response.body = body
+        return response
 
 
 def tell(story: Story, hit: Hit, begin_ns: int, request: PreparedRequest, **settings: Any) -> Response:
@@ -249,15 +256,6 @@ def story_of(trouble: Broken | Unclear, connection: Connection | None, timeout_n
     if connection is not None:
         connection.close()
     return Story(send_error=trouble.error) if trouble.sending else Story(trouble.received, trouble.error)
-
-
-def replayed(head: Head, body: bytes) -> bytes:
-    """An answer as it could have come over the wire."""
-    lines = [f"HTTP/1.1 {head.status} {head.reason}", *(f"{name}: {value}" for name, value in head.items)]
-    start = "\r\n".join([*lines, "", ""]).encode("latin-1")
-    if head.length == CHUNKED:
-        return start + b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
-    return start + body
 
 
 class _Writer(HTTPConnection):

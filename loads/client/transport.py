@@ -21,6 +21,7 @@ from gevent.hub import Hub
 from greenlet import getcurrent, greenlet
 
 from loads.client.clock import monotonic_ns
+from loads.client.origin import LOOK_AFTER_NS
 
 if TYPE_CHECKING:
     import _socket
@@ -38,52 +39,51 @@ _RECORD_BYTES: Final = 16 * 1024
 _switch: Final = greenlet.switch
 """Without gevent's own around it, which tells those who are switched out, and nobody here asks."""
 
-buffer: Final = bytearray(_BUFFER_BYTES)
-"""Where all connections receive."""
-view: Final = memoryview(buffer)
-_sealed_room: Final = view[: _BUFFER_BYTES - 2 * _RECORD_BYTES]
-"""For what comes sealed: so that all of it, and the record before that had only begun, has room when it is plain."""
+_NOTICED: Final = -1
+"""Idle since: an end, or bytes that nobody asked for, came meanwhile."""
 
 
 class Sweeper:
-    """Ends the waits of one event loop whose deadline has passed: once in a while, all at once.
+    """What the connections of one event loop share: the buffer that they receive into, and the end of their waits.
 
-    It looks as often as the shortest timeout in use needs, so that a wait ends at most a twentieth late.
+    One timer ends all waits whose deadline has passed.
+
+    It looks through all connections when the earliest deadline is there, and now and then anyhow: most waits end by
+    themselves, long before, and never cost more than a comparison.
     """
 
     _MOST_NS: Final = NS_PER_S // 2
-    _LEAST_NS: Final = 2_000_000
+    _LEAST_NS: Final = 1_000_000
 
     def __init__(self, hub: Hub) -> None:
+        self.buffer = bytearray(_BUFFER_BYTES)
+        self.view = memoryview(self.buffer)
+        self.sealed_room = self.view[: _BUFFER_BYTES - 2 * _RECORD_BYTES]
+        """For what comes sealed: all of it, and the record before that had only begun, has room when it is plain."""
         self.connections: set[Connection] = set()
-        self.interval_ns = self._MOST_NS
+        self.next_ns = _FOREVER_NS
         self._hub = hub
         self._timer: Any = None
 
     def __repr__(self) -> str:
-        return f"<Sweeper connections={len(self.connections)} every={self.interval_ns / 1e6:g}ms>"
+        return f"<Sweeper connections={len(self.connections)}>"
 
     def join(self, connection: Connection) -> None:
         """Look after `connection` until it leaves."""
         self.connections.add(connection)
         if self._timer is None:
-            self._begin()
+            self.look_at(monotonic_ns() + self._MOST_NS)
 
     def leave(self, connection: Connection) -> None:
         """It was closed."""
         self.connections.discard(connection)
 
-    def hurry(self, timeout_ns: int) -> None:
-        """A wait of this length is to end in time."""
-        wanted_ns = max(self._LEAST_NS, timeout_ns // 20)
-        if wanted_ns < self.interval_ns:
-            self.interval_ns = wanted_ns
-            self._begin()
-
-    def _begin(self) -> None:
+    def look_at(self, at_ns: int) -> None:
+        """Look next at `at_ns`."""
         self._end()
-        interval_s = self.interval_ns / NS_PER_S
-        self._timer = self._hub.loop.timer(interval_s, interval_s, ref=False)
+        self.next_ns = at_ns
+        after_s = max(self._LEAST_NS, at_ns - monotonic_ns()) / NS_PER_S
+        self._timer = self._hub.loop.timer(after_s, ref=False)
         self._timer.start(self._sweep)
 
     def _end(self) -> None:
@@ -91,17 +91,18 @@ class Sweeper:
             self._timer.stop()
             self._timer.close()
             self._timer = None
+            self.next_ns = _FOREVER_NS
 
     def _sweep(self) -> None:
         """Runs in the hub, so nobody's wait can end meanwhile, except by this."""
         now_ns = monotonic_ns()
-        late = [each for each in self.connections if each.deadline_ns < now_ns]
-        for connection in late:
-            if connection.deadline_ns < now_ns:
+        for connection in [each for each in self.connections if each.deadline_ns <= now_ns]:
+            if connection.deadline_ns <= now_ns:
                 connection.deadline_ns = _FOREVER_NS
                 connection.waiting.throw(TimeoutError("timed out"))
-        if not self.connections:
-            self._end()
+        self._end()
+        if self.connections:
+            self.look_at(min(now_ns + self._MOST_NS, *(each.deadline_ns for each in self.connections)))
 
 
 def sweeper_of(hub: Hub) -> Sweeper:
@@ -125,11 +126,13 @@ class Connection:
 
     __slots__ = (
         "_ciphertext",
+        "_is_over",
         "_reader",
         "_sock",
         "_tls",
         "_to_send",
         "_writer",
+        "buffer",
         "deadline_ns",
         "head_bytes",
         "hub",
@@ -140,6 +143,7 @@ class Connection:
         "send_some",
         "sweeper",
         "timeout_ns",
+        "view",
         "waiting",
     )
 
@@ -147,6 +151,7 @@ class Connection:
         self.origin = origin
         self.hub = get_hub()
         self.sweeper = sweeper_of(self.hub)
+        self.buffer, self.view = self.sweeper.buffer, self.sweeper.view
         self.waiting: Any = None
         self.deadline_ns = _FOREVER_NS
         self.idle_ns = 0
@@ -157,6 +162,8 @@ class Connection:
         self._reader = self.hub.loop.io(sock.fileno(), READ)
         self._writer: Any = None
         self._tls: ssl.SSLObject | None = None
+        self._is_over = False
+        """TLS said farewell, though the socket may be open."""
         self._ciphertext: ssl.MemoryBIO
         self._to_send: ssl.MemoryBIO
         self.send_some: Callable[[Any], int] = sock.send
@@ -173,7 +180,10 @@ class Connection:
         return self._sock is None
 
     def close(self) -> None:
-        """Let go of the socket. May be called again."""
+        """Let go of the socket. May be called again, and from another thread, which leaves it to its own."""
+        if get_hub() is not self.hub:
+            self.hub.loop.run_callback_threadsafe(self.close)
+            return
         sock, self._sock = self._sock, None
         if sock is not None:
             self.sweeper.leave(self)
@@ -193,12 +203,21 @@ class Connection:
         reader = self._reader
         self.waiting = me = getcurrent()
         self.deadline_ns = deadline_ns
+        if deadline_ns < self.sweeper.next_ns:
+            self.sweeper.look_at(deadline_ns)
         reader.start(me.switch)
         try:
             _switch(self.hub)
         finally:
             self.deadline_ns = _FOREVER_NS
-            reader.stop()
+            reader.callback = self._notice
+
+    def _notice(self) -> None:
+        """Something came that nobody waits for."""
+        self._reader.stop()
+        if monotonic_ns() - self.idle_ns <= LOOK_AFTER_NS:
+            self.origin.found(alive=False, idle_ns=0)
+        self.idle_ns = _NOTICED
 
     def wait_to_send(self, deadline_ns: int) -> None:
         """Until there is room for more, or (at first) until the connection stands.
@@ -211,6 +230,8 @@ class Connection:
             self._writer = self.hub.loop.io(self._sock.fileno(), WRITE)
         self.waiting = me = getcurrent()
         self.deadline_ns = deadline_ns
+        if deadline_ns < self.sweeper.next_ns:
+            self.sweeper.look_at(deadline_ns)
         self._writer.start(me.switch)
         try:
             _switch(self.hub)
@@ -238,15 +259,18 @@ class Connection:
 
     def receive(self, deadline_ns: int) -> int:
         """Wait, and receive into `buffer`: how many bytes; 0: the other side has closed."""
-        while True:
+        while not self._is_over:
             self.wait(deadline_ns)
             try:
-                return self.receive_into(buffer)
+                return self.receive_into(self.buffer)
             except BlockingIOError:
                 pass
+        return 0
 
     def is_alive(self, now_ns: int) -> bool:
         """Whether this idle connection can be used again."""
+        if self.idle_ns == _NOTICED:
+            return False
         idle_ns = now_ns - self.idle_ns
         if idle_ns <= self.origin.look_after_ns:
             return True
@@ -255,17 +279,25 @@ class Connection:
         return alive
 
     def _looks_alive(self) -> bool:
+        """Nothing to read is a good sign. What there is, is an end, or something that nobody asked for."""
+        assert self._sock is not None
         try:
-            if self._tls is not None:
-                self.receive_into(buffer)
-            else:
-                assert self._sock is not None
-                self._sock.recv(1, MSG_PEEK | MSG_DONTWAIT)
+            while self._sock.recv(1, MSG_PEEK | MSG_DONTWAIT):
+                if self._tls is None or not self._takes_tickets():
+                    return False
+        except BlockingIOError:
+            return not self._is_over
+        except OSError:
+            pass
+        return False
+
+    def _takes_tickets(self) -> bool:
+        """Whether what is there is between the two ends of TLS alone."""
+        try:
+            self.receive_into(self.buffer)
         except BlockingIOError:
             return True
-        except OSError:
-            return False
-        return False  # either closed, or there is something that nobody asked for
+        return False
 
     def start_tls(self, context: ssl.SSLContext, hostname: str, timeout_ns: int) -> None:
         """Shake hands as a client.
@@ -289,11 +321,11 @@ class Connection:
                     self._send_quietly(timeout_ns)
             self.wait(monotonic_ns() + timeout_ns)
             try:
-                count = receive(buffer)
+                count = receive(self.buffer)
             except BlockingIOError:
                 continue
             if count:
-                self._ciphertext.write(view[:count])
+                self._ciphertext.write(self.view[:count])
             else:
                 self._ciphertext.write_eof()
         if self._to_send.pending:
@@ -302,7 +334,7 @@ class Connection:
         self.send_some, self.receive_into = self._send_sealed, self._receive_sealed
 
     def _send_quietly(self, timeout_ns: int) -> None:
-        """What the handshake wants to say; an alert that nobody listens to any more is no news."""
+        """What TLS has to say by itself; an alert that nobody listens to any more is no news."""
         with suppress(BrokenPipeError, ConnectionResetError):
             self.send_plain(self._to_send.read(), timeout_ns)
 
@@ -324,31 +356,38 @@ class Connection:
         """As the socket's recv_into: BlockingIOError while there is no whole record."""
         assert self._sock is not None
         try:
-            count = self._sock.recv_into(_sealed_room)
+            count = self._sock.recv_into(self.sweeper.sealed_room)
         except BlockingIOError:
             count = -1
         if count > 0:
-            self._ciphertext.write(view[:count])
+            self._ciphertext.write(self.view[:count])
         elif count == 0:
             self._ciphertext.write_eof()
         try:
-            return self._unseal(target)
+            return self._unseal()
         finally:
             if self._to_send.pending:
-                self.send_plain(self._to_send.read(), self.timeout_ns)
+                self._send_quietly(self.timeout_ns)
 
-    def _unseal(self, target: Any) -> int:
+    def _unseal(self) -> int:
         """All whole records that are here, so that nobody waits for what has come already."""
         assert self._tls is not None
         read, ciphertext = self._tls.read, self._ciphertext
         total = 0
         try:
-            total = cast(int, read(_BUFFER_BYTES, target))
-            while ciphertext.pending:
-                total += cast(int, read(_BUFFER_BYTES - total, view[total:]))
+            while True:
+                count = cast(int, read(_BUFFER_BYTES - total, self.view[total:]))
+                total += count
+                if not count:
+                    self._is_over = True
+                if not count or not ciphertext.pending:
+                    break
         except ssl.SSLWantReadError:
             if not total:
                 raise BlockingIOError from None
         except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
-            pass
+            self._is_over = True
+        except ssl.SSLError:
+            if not total:
+                raise
         return total

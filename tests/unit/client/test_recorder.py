@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loads.client.recorder import MAX_MESSAGE_CHARS, MAX_TRACEBACK_CHARS, Recorder
+from loads.client.recorder import MAX_MESSAGE_CHARS, MAX_TRACEBACK_CHARS, Opened, Recorder
 from loads.metrics.counters import Counts
 from loads.metrics.summary import (
     ITERATION,
@@ -19,7 +19,7 @@ from loads.metrics.summary import (
 )
 from loads.wire.codec import frame
 from loads.wire.messages import Delta
-from tests.build import histogram_of, new_recorder
+from tests.build import histogram_of, new_recorder, span_of
 
 KEY = SeriesKey("t", "GET", "/")
 FAULT = ErrorKey("failure", "AssertionError", "test.py:3")
@@ -208,3 +208,101 @@ def recorded() -> list[Summary]:
 @pytest.mark.parametrize("number", range(3))
 def test_any_text_that_a_test_can_make_reaches_the_parent(number: int) -> None:
     assert frame(Delta(seq=1, t_us=0, users=1, summary=recorded()[number]))
+
+
+events = st.tuples(
+    st.integers(0, 10**8),
+    st.integers(0, 10**8),
+    st.one_of(st.just(0), st.integers(0, 10**8)),
+    st.sampled_from([200, 204, 302, 399, 400, 404, 500]),
+    st.integers(0, 10**6),
+    st.integers(0, 10**6),
+)
+
+
+@given(st.lists(events, max_size=12), st.lists(st.integers(0, 11), max_size=3))
+def test_the_short_way_counts_what_the_long_way_counts(row: list[tuple[int, ...]], takes: list[int]) -> None:
+    """`answered` is `hit` for a request that has its whole answer: at whatever times summaries are taken."""
+    short, long = new_recorder(), new_recorder()
+    for number, (service_us, first_byte_us, body_us, status, sent, received) in enumerate(row):
+        for recorder in (short, long):
+            recorder.sending()
+        short.answered(short.series(KEY), service_us, first_byte_us, body_us, status, sent, received)
+        long.hit(KEY, service_us, status, None, True, sent, received, None, None, first_byte_us, body_us)
+        if number in takes:
+            assert short.take() == long.take()
+    assert short.take() == long.take()
+    assert counters_of(short) == counters_of(long)
+
+
+@given(st.lists(st.tuples(st.booleans(), events), max_size=12))
+def test_as_many_bodies_were_measured_as_first_bytes(row: list[tuple[bool, tuple[int, ...]]]) -> None:
+    """Whichever way they went."""
+    recorder = new_recorder()
+    for is_short, (service_us, first_byte_us, body_us, status, sent, received) in row:
+        recorder.sending()
+        if is_short:
+            recorder.answered(recorder.series(KEY), service_us, first_byte_us, body_us, status, sent, received)
+        else:
+            recorder.hit(KEY, service_us, status, None, True, sent, received, None, None, first_byte_us, body_us)
+    for series in recorder.take().series.values():
+        assert series.phases.body.count == series.phases.first_byte.count == len(row)
+        assert series.phases.body.total_us == sum(event[2] for _, event in row)
+
+
+def test_a_connection_is_counted_if_it_stands_with_each_step_that_there_was() -> None:
+    recorder = new_recorder()
+    series = recorder.series(KEY)
+    recorder.opened(series, Opened(5, 10, 20, True))
+    recorder.opened(series, Opened(None, 30, None, True))
+    recorder.opened(series, Opened(7, 40, None, False))
+    recorder.opened(series, Opened(None, None, None, False))
+    taken = recorder.take().series[KEY]
+    assert taken.connections == 2
+    phases = taken.phases
+    assert (phases.dns, phases.connect, phases.tls) == (span_of([5, 7]), span_of([10, 30, 40]), span_of([20]))
+
+
+def test_a_hit_that_opened_a_connection_says_so_itself() -> None:
+    recorder, other = new_recorder(), new_recorder()
+    recorder.hit(KEY, 50, None, "tls", False, 0, 0, None, Opened(5, 10, None, False))
+    other.hit(KEY, 50, None, "tls", False, 0, 0)
+    other.opened(other.series(KEY), Opened(5, 10, None, False))
+    assert recorder.take() == other.take()
+
+
+def test_who_holds_on_to_a_series_is_told_when_it_is_one_no_more() -> None:
+    """After each take, and when series were folded because there were too many; at no other time."""
+    recorder = new_recorder()
+    epochs = {recorder.epoch}
+    held = recorder.series(KEY)
+    for number in range(2 * MAX_NAMES):
+        recorder.series(SeriesKey("t", "GET", f"/{number}"))
+    assert recorder.series(KEY) is held
+    assert {recorder.epoch} == epochs
+    recorder.series(SeriesKey("t", "GET", "/one-more"))
+    assert recorder.epoch not in epochs
+    epochs.add(recorder.epoch)
+    recorder.take()
+    assert recorder.epoch not in epochs
+    assert recorder.series(KEY) is not held
+
+
+def test_no_two_recorders_ever_have_the_same_epoch() -> None:
+    recorders = [new_recorder() for _ in range(3)]
+    recorders[0].take()
+    assert len({recorder.epoch for recorder in recorders}) == 3
+
+
+@settings(max_examples=3)
+@given(st.lists(events, min_size=1, max_size=5))
+def test_short_hits_that_were_folded_are_all_there(row: list[tuple[int, ...]]) -> None:
+    """Bodies are counted with first bytes also in the series that others were folded into."""
+    recorder = new_recorder()
+    for number in range(2 * MAX_NAMES + 2):
+        recorder.sending()
+        recorder.answered(recorder.series(SeriesKey("t", "GET", f"/{number}")), *row[number % len(row)])
+    summary = recorder.take()
+    assert summary.hits.sent == 2 * MAX_NAMES + 2
+    assert all(series.phases.body.count == series.phases.first_byte.count for series in summary.series.values())
+    assert sum(series.phases.body.count for series in summary.series.values()) == summary.hits.sent
