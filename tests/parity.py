@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import signal
 import ssl
-import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -27,7 +26,7 @@ import urllib3.filepost
 
 from loads.client.engine import configure
 from loads.client.environment import environment
-from loads.client.session import LoadsSession, session_of
+from loads.client.session import session_of
 from loads.client.settings import NetSettings
 from loads.client.user import VirtualUser
 from loads.metrics.counters import SENT, UNSENT
@@ -38,8 +37,6 @@ from tests.torture import Torture, run_torture
 from tests.torture_answers import OK, Answer
 
 HUNG_S: Final = 30
-UNLOOKED_S: Final = 0.06
-"""For less than this our engine believes in an idle connection without looking whether the server closed it."""
 HANDED_OVER: Final = frozenset({"proxies", "stream", "cert", "hooks"})
 """Arguments with which a call goes the way of stock requests."""
 VARIABLES: Final = (
@@ -97,10 +94,13 @@ Step = Call | Callable[[requests.Session], Any]
 
 @dataclass
 class Outcome:
-    """What came of the steps: to be compared, but for `sent`, `counted` and `kinds`, which are ours alone."""
+    """What came of the steps, on one of the two sessions."""
 
     results: list[Any] = field(default_factory=list)
     seen: list[Any] = field(default_factory=list)
+    """By server, by connection, the bytes of the requests."""
+    in_order: list[Any] = field(default_factory=list)
+    """By server, the bytes of the requests as they came."""
     cookies: Any = None
     after: Any = None
     warned: Any = None
@@ -145,7 +145,7 @@ class Parity:
             connections = recorded and not apart and not raised
         if not connections:
             for outcome in (stock, ours):
-                outcome.seen = [[request for requests in seen for request in requests] for seen in outcome.seen]
+                outcome.seen = [sorted(request for requests in seen for request in requests) for seen in outcome.seen]
         compared = [name for name in ("results", "seen", "cookies", "after", "warned") if name not in ignore]
         found = differences(
             {name: getattr(stock, name) for name in compared}, {name: getattr(ours, name) for name in compared}
@@ -211,6 +211,7 @@ class Parity:
         for server in self.servers:
             server.wait_gone()
         outcome.seen = [server.seen() for server in self.servers]
+        outcome.in_order = [[request.raw for request in server.requests()] for server in self.servers]
         requests = [request for server in self.servers for request in server.requests()]
         outcome.counted = sum(request.path != "/after" for request in requests)
         return outcome
@@ -219,9 +220,6 @@ class Parity:
         result = attempt(lambda: step(session))
         for server in self.servers:
             server.wait_idle()
-        hung_up = sum(server.has_hung_up() for server in self.servers)
-        if hung_up and isinstance(session, LoadsSession) and not is_raised(result):
-            time.sleep(UNLOOKED_S)
         return result
 
     def _after(self, session: requests.Session) -> Any:

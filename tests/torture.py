@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import itertools
 import select
 import socket
 import ssl
@@ -19,6 +20,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Final
 
 import pytest
@@ -27,7 +29,7 @@ from tests.torture_answers import OK, OK_TO_HEAD, Answer, Close, Early, Pieces, 
 
 BODY_WAIT_S: Final = 0.15
 """How long a request's body may be silent before it counts as all there is."""
-PATIENCE_S: Final = 10.0
+PATIENCE_S: Final = 5.0
 PAUSE_S: Final = 0.0002
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 _MAX_HEAD_BYTES: Final = 1_000_000
@@ -41,6 +43,7 @@ class Seen:
     body: bytes = b""
     whole: bool = True
     answered: bool = True
+    number: int = field(default_factory=itertools.count().__next__)
 
     @property
     def raw(self) -> bytes:
@@ -77,15 +80,15 @@ class _Gone(Exception):
 class Torture:
     """A running server; see the module. Made by `run_torture`."""
 
-    def __init__(self, context: ssl.SSLContext | None = None) -> None:
+    def __init__(self, context: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
         self._context = context
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.create_server((host, 0), family=family, backlog=128)
         self.port = int(self._listener.getsockname()[1])
-        self.url = f"{'https' if context else 'http'}://127.0.0.1:{self.port}"
+        self.url = f"{'https' if context else 'http'}://{f'[{host}]' if ':' in host else host}:{self.port}"
         self.at: dict[str, Answer] = {}
         self.greeting: Answer = ()
         """What every client is treated to before it has said a word."""
-        self.was_reset = False
         self._changed = threading.Condition()
         self._connections: list[Connection] = []
         self._script: list[Answer] = []
@@ -114,14 +117,9 @@ class Torture:
         return [[request.raw for request in conn.requests] for conn in self.connections()]
 
     def requests(self) -> list[Seen]:
-        """All requests."""
-        return [request for conn in self.connections() for request in conn.requests]
-
-    def has_hung_up(self) -> bool:
-        """Whether it closed a connection that the client has not, or reset one since this was asked for last."""
-        with self._changed:
-            was_reset, self.was_reset = self.was_reset, False
-            return was_reset or any(connector.ended for connector in self._open)
+        """All requests, in the order in which they came."""
+        requests = (request for conn in self.connections() for request in conn.requests)
+        return sorted(requests, key=attrgetter("number"))
 
     def wait_idle(self, deadline_s: float = PATIENCE_S) -> None:
         """Until nothing is scripted any more: what is open waits for a request."""
@@ -197,7 +195,6 @@ class Connector:
         self._connection = connection
         self._buffer = b""
         self._unread: Seen | None = None
-        self.ended = False
 
     def cut(self) -> None:
         """From another thread."""
@@ -306,7 +303,6 @@ class Connector:
             case Close():
                 self._end_of_data()
             case Reset():
-                self._server.was_reset = True
                 self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
                 raise _Gone
             case Early():
@@ -324,7 +320,6 @@ class Connector:
         if isinstance(self._sock, ssl.SSLSocket):
             self._sock = self._unwrapped(self._sock)
         self._sock.shutdown(socket.SHUT_WR)
-        self.ended = True
         self._server.mark(self, busy=False)
         late = self._buffer
         try:
@@ -349,9 +344,9 @@ class Connector:
 
 
 @contextmanager
-def run_torture(context: ssl.SSLContext | None = None) -> Iterator[Torture]:
-    """A server on a loopback port of its own; over TLS with a `context`."""
-    server = Torture(context)
+def run_torture(context: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> Iterator[Torture]:
+    """A server on a port of its own of the loopback address `host`; over TLS with a `context`."""
+    server = Torture(context, host)
     try:
         yield server
     finally:

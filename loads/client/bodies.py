@@ -122,6 +122,19 @@ def body_of(data: Any, json: Any) -> Body | None:
     return None
 
 
+def with_params(url: Any, params: Any) -> str | None:
+    """`url` with `params` behind it, for requests to prepare; None: it has to look at them itself."""
+    if type(url) is not str or "?" in url or "#" in url:
+        return None
+    if not isinstance(params, dict | list | tuple) or not is_solid(params):
+        return None
+    try:
+        encoded = encode_params(params)
+    except (ValueError, TypeError, AttributeError):
+        return None
+    return f"{url}?{encoded}" if encoded else url
+
+
 def is_solid(data: Any) -> bool:
     """Whether it can be looked at twice: requests may have to look at it, too."""
     values = data.values() if isinstance(data, Mapping) else data

@@ -22,7 +22,7 @@ from requests.sessions import Session
 from urllib3 import HTTPConnectionPool
 
 from loads.client.adapter import EngineAdapter
-from loads.client.bodies import Extra, encode_params, extra_of, is_solid
+from loads.client.bodies import Extra, extra_of, with_params
 from loads.client.clock import monotonic_ns
 from loads.client.dialer import DialError
 from loads.client.engine import engine, log
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 _SEND: Final = Session.send
 _REQUEST: Final = Session.request
 _GET: Final = Session.get
+_GET_ADAPTER: Final = Session.get_adapter
 _URLOPEN: Final = HTTPConnectionPool.urlopen
 """Whoever replaces these, as mocks do, means our sessions, too."""
 _NO_HOOKS: Final = default_hooks()
@@ -94,6 +95,10 @@ class QuickSession(LoadsSession):
             self._fields = None
         super().__setattr__(name, value)
 
+    def __delattr__(self, name: str) -> None:
+        super().__delattr__(name)
+        self._wrapped = not _METHODS.isdisjoint(vars(self))
+
     @property
     def adapters(self) -> MutableMapping[str, Any]:
         """As requests' own; whoever looks may change them, so from then on they are asked at each call."""
@@ -107,7 +112,11 @@ class QuickSession(LoadsSession):
 
     def get_adapter(self, url: str) -> Any:
         """As requests', without making a show of the adapters that everybody has."""
-        if self._mounted is None and url[:8].lower().startswith(("http://", "https://")):
+        if (
+            self._mounted is None
+            and Session.get_adapter is _GET_ADAPTER
+            and url[:8].lower().startswith(("http://", "https://"))
+        ):
             return self._adapter
         return super().get_adapter(url)
 
@@ -350,8 +359,9 @@ class QuickSession(LoadsSession):
             fields = self._look()
         if self.params or self.proxies or self.hooks != _NO_HOOKS or HTTPAdapter.send is not self._engine.adapter_send:
             return None
-        untouched = Session.send is _SEND and Session.request is _REQUEST and HTTPConnectionPool.urlopen is _URLOPEN
-        return fields if untouched else None
+        if Session.send is not _SEND or Session.request is not _REQUEST or Session.get_adapter is not _GET_ADAPTER:
+            return None
+        return fields if HTTPConnectionPool.urlopen is _URLOPEN else None
 
     def _look(self) -> Fields | None:
         """What calls are made with as the session is now; None: nothing goes the short way."""
@@ -373,19 +383,6 @@ class QuickSession(LoadsSession):
         self._fields = self._engine.fields(tuple(headers.items()), trusted, surroundings)
         self._version = headers.version
         return self._fields
-
-
-def with_params(url: Any, params: Any) -> str | None:
-    """`url` with `params` behind it, for requests to prepare; None: it has to look at them itself."""
-    if type(url) is not str or "?" in url or "#" in url:
-        return None
-    if not isinstance(params, dict | list | tuple) or not is_solid(params):
-        return None
-    try:
-        encoded = encode_params(params)
-    except (ValueError, TypeError, AttributeError):
-        return None
-    return f"{url}?{encoded}" if encoded else url
 
 
 def _us_since(begin_ns: int) -> int:
