@@ -37,6 +37,8 @@ _BEGINNING: Final = re.compile(rb"HTTP/1\.[01] [1-9][0-9][0-9](?: [^\r\n]*)?\r\n
 _PLAUSIBLE: Final = re.compile(rb"HTTP/1\.[0-9][ \t]+[1-9][0-9][0-9][ \t\r\n]")
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
+_UNKNOWN: Final = "?"
+
 Items = list[tuple[str, str]]
 
 
@@ -54,6 +56,7 @@ class Head:
     """
 
     __slots__ = (
+        "_charset",
         "_names",
         "encoding",
         "interim",
@@ -84,6 +87,7 @@ class Head:
         self.sets_cookies = "set-cookie" in fields or "set-cookie2" in fields
         self.redirects = status in _REDIRECTS and "location" in fields
         self._names: OrderedDict[str, Any] | None = None
+        self._charset: str | None = _UNKNOWN
 
     def __repr__(self) -> str:
         return f"<Head {self.status} {self.reason} length={self.length}>"
@@ -106,7 +110,9 @@ class Head:
 
     def charset(self) -> str | None:
         """What the content type says of the text."""
-        return get_encoding_from_headers(self.headers())
+        if self._charset is _UNKNOWN:
+            self._charset = get_encoding_from_headers(self.headers())
+        return self._charset
 
 
 class Heads:

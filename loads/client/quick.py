@@ -331,7 +331,9 @@ class QuickSession(LoadsSession):
         request = call.prepared() if extra is None else extra.prepared(call)
         if extra is None and call.counts:
             request.headers["Content-Length"] = "0"
+        lent = getattr(self.cookies, "lent", None)
         request._cookies = merge_cookies(RequestsCookieJar(), self.cookies)  # type: ignore[no-untyped-call, attr-defined]
+        self._take_back(lent)
         return request
 
     def _requested(

@@ -9,10 +9,12 @@ from __future__ import annotations
 import datetime
 import http.client
 import io
+import json as standard_json
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final, cast
 
+import msgspec
 import requests
 from requests import RequestException
 from requests.cookies import RequestsCookieJar, extract_cookies_to_jar
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
     from loads.client.hit import Hit
 
 _GZIP: Final = 16 + zlib.MAX_WBITS
+_UTF_8: Final = frozenset({"utf-8", "UTF-8", "utf8"})
+_json_is_standard: Final = getattr(requests.models, "complexjson", None) is standard_json
+"""requests prefers simplejson where that is installed."""
 
 
 class _Timed(requests.Response):
@@ -111,6 +116,15 @@ class FastResponse(_Timed):
         response = cls(head, content, elapsed_ns, None, None, None)
         response.request, response.connection = request, cast("HTTPAdapter", connection)
         return response
+
+    def json(self, **kwargs: Any) -> Any:
+        """As requests', read by msgspec where that gives the same: in a fifth of the time, or not at all."""
+        if not kwargs and _json_is_standard and self.encoding in _UTF_8:
+            try:
+                return msgspec.json.decode(self._content or b"")
+            except (msgspec.MsgspecError, RecursionError, ValueError):
+                pass  # NaN, half a surrogate, a mistake: the standard library knows what to say
+        return super().json(**kwargs)
 
     def to_prepared(self, request: requests.PreparedRequest, **_settings: Any) -> FastResponse:
         """The answer itself, for whoever has the request already."""
