@@ -145,7 +145,7 @@ class Parity:
             connections = recorded and not apart and not raised
         if not connections:
             for outcome in (stock, ours):
-                outcome.seen = [sorted(request for requests in seen for request in requests) for seen in outcome.seen]
+                outcome.seen = outcome.in_order
         compared = [name for name in ("results", "seen", "cookies", "after", "warned") if name not in ignore]
         found = differences(
             {name: getattr(stock, name) for name in compared}, {name: getattr(ours, name) for name in compared}

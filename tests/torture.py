@@ -27,7 +27,7 @@ import pytest
 
 from tests.torture_answers import OK, OK_TO_HEAD, Answer, Close, Early, Pieces, Reset, Stall, Step
 
-BODY_WAIT_S: Final = 0.15
+BODY_WAIT_S: Final = 0.12
 """How long a request's body may be silent before it counts as all there is."""
 PATIENCE_S: Final = 5.0
 PAUSE_S: Final = 0.0002
