@@ -42,7 +42,8 @@ def _raw_view(response: requests.Response) -> Any:
         "headers": list(raw.headers.items()),
         "values": [(name, raw.headers.getlist(name)) for name in raw.headers],
         "cookies": jar_view(jar),
-        "kind": (raw.chunked, getattr(raw, "version_string", None), raw.getheader("content-type"), raw.info().get("content-length")),
+        "kind": (raw.chunked, getattr(raw, "version_string", None), raw.getheader("content-type")),
+        "info": raw.info().get("content-length"),
         "rest": raw.read(),
         "closed": raw.closed,
     }
