@@ -163,8 +163,8 @@ def decoded(head: Head, body: bytes) -> bytes | None:
         return None
 
 
-def raw_of(head: Head, method: str, url: str, body: bytes) -> HTTPResponse:
-    """urllib3's response to a request, its body read, as it comes of the answer that came."""
+def raw_of(head: Head, method: str, url: str, body: bytes, *, decode: bool) -> HTTPResponse:
+    """urllib3's response to a request, its body read, as it comes of the answer that came; `decode`: as that came."""
     page: Any = Page(head.with_body(body))
     original = http.client.HTTPResponse(page, method=method)
     original.begin()
@@ -181,7 +181,7 @@ def raw_of(head: Head, method: str, url: str, body: bytes) -> HTTPResponse:
         request_method=method,
         request_url=url,
     )
-    for _ in raw.stream(CONTENT_CHUNK_SIZE, decode_content=True):
+    for _ in raw.stream(CONTENT_CHUNK_SIZE, decode_content=decode):
         pass
     return raw
 
@@ -195,8 +195,14 @@ def _cookies(response: Any) -> RequestsCookieJar:
 
 def _raw(response: Any) -> HTTPResponse:
     request = response.request
-    body = response._content if response.body is None else response.body
-    return raw_of(response.head, str(request.method), request.path_url, body)
+    packed = response.body is not None
+    return raw_of(
+        response.head,
+        str(request.method),
+        request.path_url,
+        response.body if packed else response._content,
+        decode=packed or not response.head.encoding,
+    )
 
 
 _MAKERS: Final[dict[str, Callable[[Any], Any]]] = {
