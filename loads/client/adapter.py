@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from requests.adapters import HTTPAdapter
 
 from loads.client.engine import Engine, Kept
-from loads.client.retelling import stock_send
 from loads.client.sending import send_prepared
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ class EngineAdapter(HTTPAdapter):
             return HTTPAdapter.send(self, request, **settings)
         response = send_prepared(self._engine, self._user, self.kept, self, request, **settings)
         if response is None:
-            response = stock_send(self, request, **self._engine.stock_settings(request, settings))
+            response = self._engine.send_stock(self, request, settings)
         return response
 
     def close(self) -> None:

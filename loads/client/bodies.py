@@ -137,16 +137,11 @@ def with_params(url: Any, params: Any) -> str | None:
 
 def is_solid(data: Any) -> bool:
     """Whether it can be looked at twice: requests may have to look at it, too."""
-    values = data.values() if isinstance(data, Mapping) else data
-    return all(
-        isinstance(value, _ATOMS)
-        or (isinstance(value, list | tuple) and all(isinstance(each, _ATOMS) or _is_pair_list(each) for each in value))
-        for value in values
-    )
-
-
-def _is_pair_list(value: Any) -> bool:
-    return isinstance(value, list | tuple) and all(isinstance(each, _ATOMS) for each in value)
+    if isinstance(data, Mapping):
+        return all(is_solid(value) for value in data.values())
+    if isinstance(data, list | tuple):
+        return all(is_solid(value) for value in data)
+    return isinstance(data, _ATOMS)
 
 
 def _is_text(text: str) -> bool:

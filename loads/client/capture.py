@@ -35,6 +35,7 @@ from loads.client.dialer import bind_to
 from loads.client.engine import Kept, engine
 from loads.client.hit import Hit, WatchedResponse
 from loads.client.kinds import ErrorKind
+from loads.client.origin import shown
 from loads.client.recorder import Opened
 from loads.client.retelling import stock_send
 from loads.client.sending import send_prepared
@@ -44,7 +45,6 @@ from loads.metrics.summary import SeriesKey
 if TYPE_CHECKING:
     from loads.client.user import VirtualUser
 
-_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _create_connection: Final = urllib3.util.connection.create_connection
 _POOL_KEYS: Final = frozenset({"maxsize", "block"})
 _dialled: ContextVar[tuple[int | None, int] | None] = ContextVar("loads_dialled", default=None)
@@ -92,7 +92,7 @@ def _install_requests(fallback: VirtualUser) -> None:
                 kept = adapter._loads_kept = Kept(adapter._pool_maxsize, adapter._pool_connections)
             response = send_prepared(shared, user, kept, adapter, request, **settings)
         if response is None:
-            response = stock_send(adapter, request, **shared.stock_settings(request, settings))
+            response = shared.send_stock(adapter, request, settings)
         return response
 
     @functools.wraps(close)
@@ -354,10 +354,7 @@ def _series_key(scenario: str, method: str, origin: tuple[str, str, int | None],
     if not path.startswith("/"):
         parts = urlsplit(path)
         return SeriesKey(scenario, method, f"{parts.scheme}://{parts.netloc}{parts.path}")
-    scheme, host, port = origin
-    shown = f"[{host}]" if ":" in host else host
-    at = "" if port in (None, _DEFAULT_PORTS.get(scheme)) else f":{port}"
-    return SeriesKey(scenario, method, f"{scheme}://{shown}{at}{path}")
+    return SeriesKey(scenario, method, shown(*origin) + path)
 
 
 def _origin(conn: Any) -> tuple[str, str, int | None]:

@@ -21,7 +21,8 @@ from loads.client.retelling import stock_send
 from loads.client.settings import NetSettings
 
 if TYPE_CHECKING:
-    from requests import PreparedRequest
+    from requests import PreparedRequest, Response
+    from requests.adapters import HTTPAdapter
 
     from loads.client.environment import Environment
     from loads.client.transport import Connection
@@ -132,8 +133,13 @@ class Engine:
             fields = self._fields[key] = Fields(items, verify, self.origins, environment)
         return fields if fields.plain else None
 
+    def send_stock(self, adapter: HTTPAdapter, request: PreparedRequest, settings: dict[str, Any]) -> Response:
+        """As `HTTPAdapter.send`, which it is, with what the user set where the test said nothing."""
+        log.debug("stock way: %s %s", request.method, request.url)
+        return stock_send(adapter, request, **self.stock_settings(request, settings))
+
     def stock_settings(self, request: PreparedRequest, settings: dict[str, Any]) -> dict[str, Any]:
-        """`settings` of `HTTPAdapter.send`, with what the user set where the test said nothing."""
+        """`settings` of `HTTPAdapter.send`, with what the user set."""
         if not self.settings.keepalive:
             request.headers["Connection"] = "close"
         trusted, timeout = self.trust(settings["verify"]), settings["timeout"]

@@ -12,7 +12,7 @@ Verify = bool | str
 
 
 LOOK_AFTER_NS: Final = 50_000_000
-"""A connection idle for less was alive a moment ago: looking costs a tenth of a request, and mostly finds nothing."""
+"""A connection idle for less was alive a moment ago: looking is one more system call, and mostly finds nothing."""
 _TRIALS: Final = 1_000
 _MAX_ORIGINS: Final = 10_000
 _ALWAYS: Final = -1
@@ -40,9 +40,7 @@ class Origin:
         self.verify = verify
         self.look_after_ns = _ALWAYS
         self._trials = 0
-        bracketed = f"[{host}]" if ":" in host and not host.startswith("[") else host
-        at = "" if port == DEFAULT_PORTS[scheme] else f":{port}"
-        self.shown = f"{scheme}://{bracketed}{at}"
+        self.shown = shown(scheme, host, port)
 
     def __repr__(self) -> str:
         return f"<Origin {self.shown}>"
@@ -68,6 +66,13 @@ def place_of(url: str) -> tuple[str, str, int | None] | None:
     parts = urlparse(url)
     scheme = parts.scheme.lower()
     return (scheme, parts.hostname, parts.port) if scheme in DEFAULT_PORTS and parts.hostname else None
+
+
+def shown(scheme: str, host: str, port: int | None) -> str:
+    """An origin as reports have it: without the port that goes without saying."""
+    bracketed = f"[{host}]" if ":" in host and not host.startswith("[") else host
+    at = "" if port in (None, DEFAULT_PORTS.get(scheme)) else f":{port}"
+    return f"{scheme}://{bracketed}{at}"
 
 
 class Origins:

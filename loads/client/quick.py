@@ -247,9 +247,9 @@ class QuickSession(LoadsSession):
                 hit.spoilt(head.status, received, first_ns, end_ns)
                 return self._resume(call, extra, name, timeout, follow, partial(retell, Story(head.with_body(body))))
             if head.keep and not spent and engine.settings.keepalive:
-                if idle is None or idle:
+                if idle is None or idle or self._idle.get(origin) is not idle:
                     self._adapter.kept.give(connection, end_ns)
-                else:
+                else:  # its place is free, and nobody has given it up meanwhile
                     connection.idle_ns = end_ns
                     idle.append(connection)
             else:

@@ -118,7 +118,7 @@ class FastResponse(_Timed):
         return response
 
     def json(self, **kwargs: Any) -> Any:
-        """As requests', read by msgspec where that gives the same: in a fifth of the time, or not at all."""
+        """As requests', read by msgspec where that gives the same, in less than half the time."""
         if not kwargs and _json_is_standard and self.encoding in _UTF_8:
             try:
                 return msgspec.json.decode(self._content or b"")

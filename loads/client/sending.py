@@ -62,11 +62,9 @@ def send_prepared(
 ) -> Response | None:
     """As `HTTPAdapter.send`, over a connection of `kept`, counted for `user`. None: it is for requests' own to do."""
     if not engine.dials or stream or cert or request.hooks.get("response") or not isinstance(request.url, str):
-        log.debug("stock way: %s %s", request.method, request.url)
         return None
     passage = _passage(engine, request, timeout, verify, proxies)
     if passage is None:
-        log.debug("stock way: %s %s", request.method, request.url)
         return None
     settings = {"stream": True, "timeout": timeout, "verify": verify, "cert": cert, "proxies": proxies}
     return _Sending(engine, user, kept, adapter, request, passage, settings).send()

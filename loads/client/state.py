@@ -79,6 +79,7 @@ class Cookies(RequestsCookieJar):
             return cast("bytes | None", self._line(call))
         if not self._lines:
             self._look()
+        # cookies run out by the wall clock; nothing is measured with it
         elif self._until_s is not None and time.time() >= self._until_s:
             self._lines.clear()
             return self.line_for(call)

