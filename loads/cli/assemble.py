@@ -16,7 +16,8 @@ from loads.errors import UsageError
 from loads.plan.config import Config
 from loads.plan.settings import DEFAULT_LOG_LEVEL
 from loads.plan.spec import DEFAULT_GRACEFUL_STOP_US, LoadOptions, find_problems
-from loads.runner.spec import RunSpec, new_seed
+from loads.runner.spec import new_seed
+from loads.wire.run import RunSpec
 
 
 @dataclass(frozen=True)

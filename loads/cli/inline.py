@@ -16,9 +16,11 @@ from loads.metrics.counters import PAGE_BYTES
 from loads.metrics.result import Result
 from loads.metrics.symptoms import warnings_of
 from loads.metrics.verdict import Stop as HowStopped
+from loads.plan.share import WHOLE
 from loads.plan.spec import Plan
-from loads.runner.spec import RunSpec, TestsRefused, has_failed_enough, load_message, plan_run
+from loads.runner.spec import TestsRefused, plan_here
 from loads.wire.messages import Assign, Delta, Finish, Loaded, LoadFailed, Misused, PhaseDone, Start, Stop, Up
+from loads.wire.run import RunSpec, has_failed_enough, load_message
 
 if TYPE_CHECKING:
     from loads.runner.follow import Follower
@@ -74,7 +76,7 @@ class _InlineRun:
         if isinstance(answer, LoadFailed):
             raise TestsRefused(answer)
         assert isinstance(answer, Loaded)
-        plan, info = plan_run(self._spec, answer, 0)
+        plan, info = plan_here(self._spec, answer, 0)
         self._result = Result(info=info)
         return plan, self._result
 
@@ -83,7 +85,7 @@ class _InlineRun:
         self._worker.handle(
             Assign(
                 worker=0,
-                workers=1,
+                portions=(WHOLE,),
                 plan=plan,
                 seed=spec.seed,
                 server_url=spec.server_url,

@@ -16,7 +16,7 @@ from loads.cli.layers import read_layers
 from loads.cli.options import with_options
 from loads.cli.terminal import Unbreakable, prepare_streams, say, show, show_bytes
 from loads.errors import ExitCode, LoadsError, NotStarted, UsageError
-from loads.runner.spec import RunSpec
+from loads.wire.run import RunSpec
 
 if TYPE_CHECKING:
     from loads.metrics.result import Result

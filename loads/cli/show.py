@@ -20,10 +20,12 @@ from loads.plan.config import Config
 from loads.plan.settings import SETTINGS
 from loads.plan.spec import Plan
 from loads.pool.events import AllLoaded, Refused
+from loads.pool.limits import count_workers, find_doubts
 from loads.pool.output import Printed
 from loads.pool.pool import Report, WorkerPool
-from loads.runner.spec import RunSpec, TestsRefused, count_workers, find_doubts, load_message, plan_run
+from loads.runner.spec import TestsRefused, plan_here
 from loads.wire.messages import Loaded
+from loads.wire.run import RunSpec, load_message
 
 Row = tuple[str, str, str]
 
@@ -41,8 +43,8 @@ def show_tests(spec: RunSpec) -> ExitCode:
 def show_plan(spec: RunSpec, config: Config, source: Source | None) -> ExitCode:
     """Print each setting with its value and where it was set, and the plan that follows."""
     loaded = _load(spec)
-    workers = count_workers(spec) if spec.workers != 0 else 0
-    plan, info = plan_run(spec, loaded, workers)
+    workers = count_workers(spec.load, spec.workers) if spec.workers != 0 else 0
+    plan, info = plan_here(spec, loaded, workers)
     rows = [("Setting", "Value", "From"), _source_row(source), *_setting_rows(config, spec, plan)]
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     for name, value, origin in rows:

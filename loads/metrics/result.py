@@ -12,7 +12,7 @@ import msgspec
 from loads.metrics.counters import Counts
 from loads.metrics.health import RECENT_US, Health, WorkerHealth
 from loads.metrics.summary import Summary
-from loads.metrics.symptoms import Symptom, find_symptoms
+from loads.metrics.symptoms import Symptom, find_symptoms, warnings_of
 from loads.metrics.timeline import MAX_POINTS, Point, Timeline
 from loads.metrics.verdict import Judgement, Stop, judge
 from loads.units import US_PER_S
@@ -40,16 +40,27 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     duration_us: int | None
 
 
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """An agent of the run: workers `first` .. `first + workers - 1` are its."""
+
+    agent: str
+    host: str
+    first: int
+    workers: int
+
+
 class Loss(msgspec.Struct, frozen=True, kw_only=True):
-    """What died with one worker process: everything between its last delivered delta and its end.
+    """What died with one worker process, or with a whole agent: everything between what it delivered last and its end.
 
     Attributes:
+        worker: None: all workers of `agent`.
         reason: how it died, in words.
         from_us, to_us: the interval, from the run's start.
-        iterations, sent, unsent: begun in it, outcome unknown.
+        iterations, sent, unsent: begun in it, outcome unknown. For an agent, whose counters are out of reach, these are
+            the least there must be, and `users` are those that it ran in the interval.
     """
 
-    worker: int
+    worker: int | None
     incarnation: int
     reason: str
     from_us: int
@@ -57,6 +68,13 @@ class Loss(msgspec.Struct, frozen=True, kw_only=True):
     iterations: int
     sent: int
     unsent: int
+    agent: str | None = None
+    users: int = 0
+
+    @property
+    def users_us(self) -> int:
+        """User-microseconds of which nothing is known; 0 for a worker, whose counters tell."""
+        return self.users * (self.to_us - self.from_us)
 
 
 class Result(msgspec.Struct, kw_only=True):
@@ -67,6 +85,7 @@ class Result(msgspec.Struct, kw_only=True):
         users: VUs that run now, by worker.
         health: how each worker fared itself.
         given_up: workers that died so often that their users stayed away for the rest of the run.
+        places: the agents, on a cluster; workers are numbered through.
     """
 
     info: RunInfo
@@ -80,32 +99,58 @@ class Result(msgspec.Struct, kw_only=True):
     duration_us: int | None = None
     warnings: list[str] = []
     given_up: list[int] = []
+    places: list[Place] = []
+
+    def name_of(self, worker: int) -> str:
+        """``worker 3``, or ``worker 1 of north`` on a cluster."""
+        for place in self.places:
+            if place.first <= worker < place.first + place.workers:
+                return f"worker {worker - place.first} of {place.agent}"
+        return f"worker {worker}"
 
     def add(self, t_us: int, summary: Summary, worker: int = 0, health: Health | None = None) -> None:
         """Fold in what `worker` measured in the second from `t_us` on, and how it fared since it last told."""
+        self.absorb(t_us, summary)
+        if health is not None:
+            self.fare(t_us, worker, health)
+
+    def absorb(self, t_us: int, summary: Summary) -> None:
+        """Fold in what was measured in the second from `t_us` on, by whichever workers."""
         self.summary.merge(summary)
-        point = Point.of(summary, health)
+        self.timeline.add(t_us, Point.of(summary))
+
+    def fare(self, t_us: int, worker: int, health: Health) -> None:
+        """Fold in how `worker` fared since it last told, in the second from `t_us` on."""
+        point = Point.of(Summary(), health)
         self.timeline.add(t_us, point)
-        if health is None:
-            return
         self.health.setdefault(worker, WorkerHealth()).add(t_us, health)
         for second in range(1, min(round(health.wall_us / US_PER_S), MAX_POINTS)):
             self.timeline.add(t_us + second * US_PER_S, Point(cpu_share=point.cpu_share, lag_us=point.lag_us))
 
     def symptoms(self) -> list[Symptom]:
         """What the workers' own health did to the figures of the run so far."""
-        return find_symptoms({worker: health.total for worker, health in self.health.items()})
+        return find_symptoms({worker: health.total for worker, health in self.health.items()}, self.name_of)
 
     def symptoms_now(self, elapsed_us: int) -> list[Symptom]:
         """The same for the last seconds before `elapsed_us`."""
         from_us = elapsed_us - RECENT_US
-        return find_symptoms({worker: health.since(from_us) for worker, health in self.health.items()})
+        return find_symptoms({worker: health.since(from_us) for worker, health in self.health.items()}, self.name_of)
 
     def declare(self, loss: Loss, missing: Counts) -> None:
         """Take a dead worker into account: `missing` is what its counters say beyond what it delivered."""
         self.losses.append(loss)
         self.started_lost += missing.started
-        self.users.pop(loss.worker, None)
+        if loss.worker is not None:
+            self.users.pop(loss.worker, None)
+
+    def conclude(self, stop: Stop | None) -> None:
+        """The run is over, as `stop` says: what there is to be said of the whole of it is added."""
+        if self.duration_us is None:
+            self.duration_us = 0
+        self.stop = stop
+        self.users.clear()
+        self.warnings += warnings_of(self.symptoms())
+        self.warnings += self.imbalances()
 
     @property
     def trouble(self) -> int:
@@ -142,6 +187,12 @@ class Result(msgspec.Struct, kw_only=True):
         """Iterations that ended with their worker."""
         return sum(loss.iterations for loss in self.losses)
 
+    @property
+    def lost_part(self) -> float:
+        """Part of the time of all users that went with lost agents, 0..1: what they did in it is not known."""
+        lost_us = sum(loss.users_us for loss in self.losses)
+        return lost_us / (lost_us + self.summary.totals.users_us) if lost_us else 0.0
+
     def judge(self) -> Judgement:
         """Verdict, exit code and reasons."""
         totals = self.summary.totals
@@ -158,7 +209,9 @@ class Result(msgspec.Struct, kw_only=True):
             started=self.started,
             unstarted=self.unstarted,
             given_up=len(self.given_up),
-            deaths=len(self.losses),
+            deaths=sum(loss.worker is not None for loss in self.losses),
+            agents_lost=sum(loss.worker is None for loss in self.losses),
+            lost_part=self.lost_part,
             imbalances=0 if self.duration_us is None else len(self.imbalances()),
         )
 

@@ -6,7 +6,7 @@ that a symptom makes a run invalid would be the verdict's business. docs/metrics
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from typing import Final, NamedTuple
 
@@ -46,9 +46,9 @@ class Symptom(NamedTuple):
     text: str
 
 
-def find_symptoms(healths: Mapping[int, Health]) -> list[Symptom]:
-    """The rules that workers broke, by their numbers; by rule, and in each the worst first."""
-    found = [symptom for worker, health in healths.items() for symptom in _check(worker, health)]
+def find_symptoms(healths: Mapping[int, Health], called: Callable[[int], str] = "worker {}".format) -> list[Symptom]:
+    """The rules that workers broke; by rule, and in each the worst first. `called` gives a worker's name."""
+    found = [symptom for worker, health in healths.items() for symptom in _check(worker, called(worker), health)]
     order = list(Rule)
     return sorted(found, key=lambda symptom: (order.index(symptom.rule), -symptom.size, symptom.worker))
 
@@ -68,36 +68,36 @@ def warnings_of(symptoms: list[Symptom]) -> list[str]:
     return lines
 
 
-def _check(worker: int, health: Health) -> Iterator[Symptom]:
+def _check(worker: int, name: str, health: Health) -> Iterator[Symptom]:
     wall_us, lag = health.wall_us, health.lag
     if _lasted(health.busy.wall_us, wall_us):
-        yield Symptom(Rule.BUSY, worker, health.busy.wall_us, _tell_busy(worker, health))
+        yield Symptom(Rule.BUSY, worker, health.busy.wall_us, _tell_busy(name, health))
     if _lasted(health.starved.wall_us, wall_us):
-        yield Symptom(Rule.STARVED, worker, health.starved.part_us, _tell_starved(worker, health))
+        yield Symptom(Rule.STARVED, worker, health.starved.part_us, _tell_starved(name, health))
     if _lasted(health.late_us, wall_us) or lag.max_us >= LATE_ONCE_US:
-        yield Symptom(Rule.LATE, worker, lag.max_us, _tell_late(worker, health))
+        yield Symptom(Rule.LATE, worker, lag.max_us, _tell_late(name, health))
     if health.longest_pause_us >= PAUSE_US:
-        yield Symptom(Rule.PAUSED, worker, health.longest_pause_us, _tell_paused(worker, health))
+        yield Symptom(Rule.PAUSED, worker, health.longest_pause_us, _tell_paused(name, health))
     if health.files is not None and health.files_limit and health.files >= FULL_PART * health.files_limit:
-        yield Symptom(Rule.FILES, worker, health.files / health.files_limit, _tell_files(worker, health))
+        yield Symptom(Rule.FILES, worker, health.files / health.files_limit, _tell_files(name, health))
     if health.ports is not None and health.ports_range and health.ports >= FULL_PART * health.ports_range:
-        yield Symptom(Rule.PORTS, worker, health.ports / health.ports_range, _tell_ports(worker, health))
+        yield Symptom(Rule.PORTS, worker, health.ports / health.ports_range, _tell_ports(name, health))
 
 
 def _lasted(trouble_us: int, wall_us: int) -> bool:
     return trouble_us >= LASTS_US and trouble_us >= LASTS_PART * wall_us
 
 
-def _tell_busy(worker: int, health: Health) -> str:
+def _tell_busy(name: str, health: Health) -> str:
     more = " and waited for more" if health.busy.share < BUSY_SHARE else ""
     return (
-        f"worker {worker} was at {_percent(health.busy.share)} CPU{more} for {_seconds(health.busy.wall_us)}: "
+        f"{name} was at {_percent(health.busy.share)} CPU{more} for {_seconds(health.busy.wall_us)}: "
         "latencies above are inflated; use more workers, if need be on more machines"
     )
 
 
-def _tell_starved(worker: int, health: Health) -> str:
-    who = f"worker {worker} waited" if health.waited_us is not None else f"programs beside worker {worker} waited"
+def _tell_starved(name: str, health: Health) -> str:
+    who = f"{name} waited" if health.waited_us is not None else f"programs beside {name} waited"
     return (
         f"{who} {_percent(health.starved.share)} of the time, {_seconds(health.starved.wall_us)} long, for a processor "
         "that other programs used: latencies above are inflated; end those programs, run fewer workers than "
@@ -105,33 +105,33 @@ def _tell_starved(worker: int, health: Health) -> str:
     )
 
 
-def _tell_late(worker: int, health: Health) -> str:
+def _tell_late(name: str, health: Health) -> str:
     lag = health.lag
     return (
-        f"worker {worker}'s event loop was late by up to {_milliseconds(lag.max_us)} "
+        f"{name}'s event loop was late by up to {_milliseconds(lag.max_us)} "
         f"(p99 {_milliseconds(lag.percentile_us(0.99) or 0)}): latencies above may be that much too long; "
         "look for code of the test that computes or blocks, or use more workers"
     )
 
 
-def _tell_paused(worker: int, health: Health) -> str:
+def _tell_paused(name: str, health: Health) -> str:
     return (
-        f"worker {worker} stood still for up to {_milliseconds(health.longest_pause_us)} to collect garbage "
+        f"{name} stood still for up to {_milliseconds(health.longest_pause_us)} to collect garbage "
         f"({plural(health.pauses, 'pause')}, {_milliseconds(health.paused_us)} in all): latencies above are inflated; "
         "keep fewer objects in the test, or call gc.freeze() once they are made"
     )
 
 
-def _tell_files(worker: int, health: Health) -> str:
+def _tell_files(name: str, health: Health) -> str:
     return (
-        f"worker {worker} had {health.files:,} files and connections open of the {health.files_limit:,} allowed: "
+        f"{name} had {health.files:,} files and connections open of the {health.files_limit:,} allowed: "
         "beyond, requests fail with 'Too many open files'; raise the limit (ulimit -n) or use more workers"
     )
 
 
-def _tell_ports(worker: int, health: Health) -> str:
+def _tell_ports(name: str, health: Health) -> str:
     return (
-        f"the machine of worker {worker} used {health.ports:,} of its {health.ports_range:,} local ports for "
+        f"the machine of {name} used {health.ports:,} of its {health.ports_range:,} local ports for "
         "connections to one address: beyond, connections fail; keep connections open (keep-alive), use more source "
         "addresses, or widen net.ipv4.ip_local_port_range"
     )

@@ -57,6 +57,8 @@ def judge(
     given_up: int,
     imbalances: int = 0,
     deaths: int = 0,
+    agents_lost: int = 0,
+    lost_part: float = 0.0,
 ) -> Judgement:
     """The verdict on a run with these totals.
 
@@ -64,6 +66,7 @@ def judge(
     unittest. `hits` are requests whose outcome is known, `lost` those sent by a worker that died before it could tell.
     `unstarted` iterations were planned and nobody began them. `given_up` workers died too often to be replaced.
     `imbalances`: how many laws of conservation the result breaks. `deaths`: of workers.
+    `lost_part` of the users' time (0..1) went with the `agents_lost`: what they did in it is not known.
     """
     broken = [plural(count, word) for count, word in ((failures, "failure"), (errors, "error")) if count]
     doubts = []
@@ -71,6 +74,8 @@ def judge(
         doubts.append(f"{lost:,} of {hits + lost:,} requests were lost, more than {MAX_LOST:.0%}")
     elif lost_iterations > MAX_LOST * started:
         doubts.append(f"{lost_iterations:,} of {started:,} iterations were lost, more than {MAX_LOST:.0%}")
+    elif lost_part > MAX_LOST:
+        doubts.append(f"{lost_part:.1%} of the users' time was lost with agents, more than {MAX_LOST:.0%}")
     if imbalances:
         doubts.append("the counts do not add up, which is a fault of Loads: please report it")
     if given_up:
@@ -81,6 +86,8 @@ def judge(
         doubts.append(f"{plural(unstarted, 'planned iteration')} never started")
     if lost_iterations and not doubts:
         broken.append(f"{plural(lost_iterations, 'iteration')} lost with a worker")
+    if agents_lost:
+        broken.append(f"{plural(agents_lost, 'agent')} lost")
     if deaths and not (lost_iterations or given_up):
         broken.append(f"{plural(deaths, 'worker')} died")
     if stop is Stop.HARD:

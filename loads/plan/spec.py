@@ -120,6 +120,16 @@ class Plan(msgspec.Struct, frozen=True):
         return None if None in dues else sum(due or 0 for due in dues)
 
 
+def times(options: LoadOptions, agents: int) -> LoadOptions:
+    """`options` as a whole, where they were meant for each of so many agents."""
+    stages = options.stages
+    return msgspec.structs.replace(
+        options,
+        users=tuple(users * agents for users in options.users or (1,)) if stages is None else options.users,
+        stages=None if stages is None else tuple(Stage(stage.duration_us, stage.users * agents) for stage in stages),
+    )
+
+
 def build_plan(options: LoadOptions, scenarios: int) -> Plan:
     """The plan for `options`; `scenarios` (>= 1) tests are selected.
 

@@ -12,16 +12,22 @@ import os
 import secrets
 import socket
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from loads.metrics.counters import PAGE_BYTES, Counts, read_note
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Child:
-    """A running worker process. `out` and `err` are what it prints, `reader` what it says, `writer` what it is told."""
+    """A running worker process. `out` and `err` are what it prints, `reader` what it says, `writer` what it is told.
 
+    `path` is the file with its page of counters, `page` the same file, open.
+    """
+
+    incarnation: int
+    path: Path
     process: asyncio.subprocess.Process
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
@@ -29,6 +35,16 @@ class Child:
     err: asyncio.StreamReader
     page: int
     held: tuple[asyncio.BaseTransport | asyncio.StreamWriter, ...]
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self.process.pid
+
+    def kill(self) -> None:
+        """SIGKILL it, if it still lives."""
+        with suppress(ProcessLookupError):
+            self.process.kill()
 
     def read_page(self) -> tuple[Counts, str]:
         """Its counters and its last words. The file is held open, so that who deletes it deletes only its name."""
@@ -43,17 +59,17 @@ class Child:
         os.close(self.page)
 
 
-async def start_child(number: int, directory: Path) -> Child:
-    """Start worker `number`, with its page in `directory`."""
-    incarnation = f"{secrets.randbits(64):016x}"
-    path = directory / f"worker-{number}-{incarnation}.page"
+async def start_child(directory: Path) -> Child:
+    """Start a worker process, with its page in `directory`."""
+    incarnation = secrets.randbits(64)
+    path = directory.absolute() / f"worker-{incarnation:016x}.page"  # the worker goes to another directory
     page = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     ours, theirs = socket.socketpair()
     out_end, out_start = os.pipe()
     err_end, err_start = os.pipe()
     try:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", "loads.worker", str(theirs.fileno()), str(path), incarnation),
+            *(sys.executable, "-P", "-m", "loads.worker", str(theirs.fileno()), str(path), f"{incarnation:x}"),
             pass_fds=[theirs.fileno()],
             stdin=asyncio.subprocess.DEVNULL,
             stdout=out_start,
@@ -68,7 +84,7 @@ async def start_child(number: int, directory: Path) -> Child:
     err, err_transport = await _read_pipe(err_end)
     writer = await _write_only(ours.dup())
     reader, both = await asyncio.open_connection(sock=ours)
-    return Child(process, reader, writer, out, err, page, (out_transport, err_transport, both))
+    return Child(incarnation, path, process, reader, writer, out, err, page, (out_transport, err_transport, both))
 
 
 async def _read_pipe(descriptor: int) -> tuple[asyncio.StreamReader, asyncio.BaseTransport]:

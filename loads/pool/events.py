@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from pathlib import Path
 
 from loads.metrics.counters import Counts
 from loads.metrics.result import Loss
 from loads.plan.http import HttpOptions
+from loads.plan.share import WHOLE, Portion
 from loads.plan.spec import Plan
 from loads.wire.messages import Delta, Down, Loaded, LoadFailed, Up
 
@@ -30,6 +32,18 @@ class MemberState(Enum):
 
 
 @dataclass(frozen=True)
+class Took:
+    """The process `incarnation` is worker `worker` from now on; `page` holds its counters.
+
+    An event, and a report to the owner, before all others of that process.
+    """
+
+    worker: int
+    incarnation: int
+    page: Path
+
+
+@dataclass(frozen=True)
 class Said:
     """Worker `worker` said `message`."""
 
@@ -48,7 +62,10 @@ class Died:
 
 @dataclass(frozen=True)
 class Begin:
-    """The owner agrees to what was loaded: get ready for `plan`."""
+    """The owner agrees to what was loaded: get ready for these `portions` of `plan`.
+
+    Worker 0 of this pool is number `first` of the whole run. Here, and in all other events, it is called 0.
+    """
 
     plan: Plan
     seed: int
@@ -57,6 +74,8 @@ class Begin:
     think_time_us: tuple[int, int] | None = None
     stop_on_failure: int | None = None
     http: HttpOptions = field(default_factory=HttpOptions)
+    first: int = 0
+    portions: tuple[Portion, ...] = (WHOLE,)
 
 
 @dataclass(frozen=True)
@@ -66,6 +85,21 @@ class Go:
     phase: int
     run_at_us: int
     phase_at_us: int
+
+
+@dataclass(frozen=True)
+class Share:
+    """From now on hold exactly these `portions`: what is new from phase `from_phase` on, what is missing no more."""
+
+    portions: tuple[Portion, ...]
+    from_phase: int
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Iterations may start until `until_us`. For a pool that doesn't renew its lease itself."""
+
+    until_us: int
 
 
 @dataclass(frozen=True)
@@ -85,7 +119,7 @@ class Tick:
     """Time has passed; to be sent each second."""
 
 
-Event = Said | Died | Begin | Go | End | Halt | Tick
+Event = Took | Said | Died | Begin | Go | Share | Lease | End | Halt | Tick
 
 # Effects: on workers, and reports to the owner.
 
@@ -133,18 +167,36 @@ class AllReady:
 
 @dataclass(frozen=True)
 class Measured:
-    """A delta to fold in; the owner's now."""
+    """A delta to fold in; the owner's now. Once this report returns, the worker hears that it is safe."""
 
     worker: int
+    incarnation: int
     delta: Delta
 
 
 @dataclass(frozen=True)
 class PhaseOver:
-    """No worker runs phase `phase` any more; its last iteration ended at `ended_us` of the run."""
+    """No worker runs phase `phase` any more; its last iteration ended at `ended_us` of the run.
+
+    Comes again when the phase was `Resumed`.
+    """
 
     phase: int
     ended_us: int
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """Phase `phase` was over, but now a worker runs what was taken of it."""
+
+    phase: int
+
+
+@dataclass(frozen=True)
+class Shared:
+    """These portions are held, and nothing else runs any more."""
+
+    portions: tuple[Portion, ...]
 
 
 @dataclass(frozen=True)
@@ -165,4 +217,18 @@ class AllGone:
     """No worker is left, and none will come."""
 
 
-Effect = Spawn | Tell | Kill | AllLoaded | Refused | AllReady | Measured | PhaseOver | Lost | AllGone
+Effect = (
+    Spawn
+    | Tell
+    | Kill
+    | Took
+    | AllLoaded
+    | Refused
+    | AllReady
+    | Measured
+    | PhaseOver
+    | Resumed
+    | Shared
+    | Lost
+    | AllGone
+)

@@ -29,11 +29,15 @@ from loads.pool.events import (
     Measured,
     PhaseOver,
     Refused,
+    Resumed,
     Said,
+    Shared,
     Spawn,
     Tell,
     Tick,
+    Took,
 )
+from loads.pool.nursery import Nursery
 from loads.pool.output import Printed, pass_on
 from loads.pool.state import PoolState
 from loads.wire.codec import frame, from_worker
@@ -44,7 +48,7 @@ _TICK_S = 1.0
 _STRAGGLERS_S = 0.5
 """How long a dead worker's socket may be held open by a child of the test before it is given up."""
 
-Report = AllLoaded | Refused | AllReady | Measured | PhaseOver | Lost | AllGone | Printed
+Report = Took | AllLoaded | Refused | AllReady | Measured | PhaseOver | Resumed | Shared | Lost | AllGone | Printed
 
 
 @dataclass(frozen=True)
@@ -56,12 +60,25 @@ class _Worker:
 class WorkerPool:
     """`count` workers for `load`, in `directory`. What happens is told to `report`, in order.
 
-    Use as an async context manager: leaving it kills what is left. `broken` fails when the pool itself does.
+    When `report` returns, its owner has what it was told: then the worker is told so, and forgets it. With `own_lease`
+    the workers' leave to start iterations is renewed here; else the owner has to, with `Lease`. Processes come from the
+    `nursery`, where there is one. Use as an async context manager: leaving it kills what is left. `broken` fails when
+    the pool itself does.
     """
 
-    def __init__(self, count: int, load: Load, directory: Path, report: Callable[[Report], None]) -> None:
-        self._state = PoolState(count, load)
+    def __init__(
+        self,
+        count: int,
+        load: Load,
+        directory: Path,
+        report: Callable[[Report], None],
+        *,
+        own_lease: bool = True,
+        nursery: Nursery | None = None,
+    ) -> None:
+        self._state = PoolState(count, load, own_lease=own_lease)
         self._directory = directory
+        self._nursery = nursery
         self._report = report
         self._workers: dict[int, _Worker] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -83,11 +100,11 @@ class WorkerPool:
         if self._ticker is not None:
             self._ticker.cancel()
         for worker in self._workers.values():
-            self._kill(worker)
+            worker.child.kill()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def handle(self, event: Event) -> None:
-        """Put an event of the owner's (Begin, Go, End, Halt) to the state and do what follows."""
+        """Put an event of the owner's (Begin, Go, Share, Lease, End, Halt) to the state and do what follows."""
         for effect in self._state.handle(event, time.monotonic_ns() // 1_000):
             self._perform(effect)
 
@@ -99,7 +116,7 @@ class WorkerPool:
                 self._tell(number, message)
             case Kill(number):
                 if number in self._workers:
-                    self._kill(self._workers[number])
+                    self._workers[number].child.kill()
             case _:
                 self._report(effect)
 
@@ -108,21 +125,17 @@ class WorkerPool:
         if worker is not None and not worker.child.writer.is_closing():
             worker.child.writer.write(frame(message))
 
-    @staticmethod
-    def _kill(worker: _Worker) -> None:
-        with suppress(ProcessLookupError):
-            worker.child.process.kill()
-
     async def _run_worker(self, number: int) -> None:
         """One process's life, from its start to the last byte it wrote."""
-        child = await start_child(number, self._directory)
+        child = await (start_child(self._directory) if self._nursery is None else self._nursery.take())
         worker = self._workers[number] = _Worker(number, child)
         if self._closing:
-            self._kill(worker)
+            child.kill()
+        self.handle(Took(number, child.incarnation, child.path))
         listening = [
-            asyncio.create_task(self._listen(worker)),
-            asyncio.create_task(pass_on(child.out, number, self._report)),
-            asyncio.create_task(pass_on(child.err, number, self._report)),
+            self._spawn_task(self._listen(worker)),
+            self._spawn_task(pass_on(child.out, number, self._report)),
+            self._spawn_task(pass_on(child.err, number, self._report)),
         ]
         try:
             status = await child.process.wait()
@@ -131,7 +144,7 @@ class WorkerPool:
                 task.cancel()
             counts, note = child.read_page()
         finally:
-            self._kill(worker)
+            child.kill()
             child.close()
         self._workers.pop(number, None)
         if not self._closing:
@@ -147,7 +160,7 @@ class WorkerPool:
                         self.handle(Said(worker.number, message))
                 except ProtocolError as error:
                     self._report(Printed(worker.number, f"killed for breaking the protocol: {error}"))
-                    self._kill(worker)
+                    worker.child.kill()
                     return
 
     async def _tick(self) -> None:

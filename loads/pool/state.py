@@ -6,22 +6,24 @@ anything else raises and changes nothing.
 
     STARTING -Hello-> LOADING -Loaded-> LOADED -(Begin)-> FITTING -Ready-> READY -(Go)-> RUNNING
                                                                                          |    ^
-                                                             PhaseDone                   v    | (Go)
+                                                             PhaseDone                   v    | (Go), (Share)
                                           GONE <-death- FINISHING <--------(End)------- RESTING
 
 A worker that dies is replaced on the same VU slots while its phase has time left, or when another phase is to come.
 Whatever it began and never delivered is reported as lost, by its counters.
+
+What the pool holds may change in mid-run (Share). A worker then hears Take and Yield, and, when what it takes belongs
+to the phase that goes on, Start once more: it may have come to the end of its own share, or be about to say so. Each
+Start is answered by one PhaseDone, so it is RESTING when all are; a phase that was over is resumed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from loads.errors import ProtocolError
-from loads.metrics.counters import Counts
-from loads.metrics.result import Loss
+from loads.plan.share import Portion
 from loads.pool.events import (
     AllGone,
     AllLoaded,
@@ -34,66 +36,61 @@ from loads.pool.events import (
     Go,
     Halt,
     Kill,
+    Lease,
     Lost,
     Measured,
     MemberState,
     PhaseOver,
     Refused,
+    Resumed,
     Said,
+    Share,
+    Shared,
     Spawn,
     Tell,
     Tick,
+    Took,
 )
+from loads.pool.member import CUT_OFF_US, MUTE_US, Member
+from loads.pool.shares import Debts, difference, part_of
 from loads.units import US_PER_S
 from loads.wire.messages import (
     PROTOCOL,
     Alive,
-    Assign,
     Bye,
     Delta,
     Finish,
     Hello,
+    Kept,
     Load,
     Loaded,
     LoadFailed,
     Misused,
     PhaseDone,
     Ready,
-    Start,
     Stop,
     Up,
+    Yielded,
 )
 
-MUTE_US: Final = 5 * US_PER_S
-"""How long beyond the graceful stop a worker may be silent before it is killed."""
-CUT_OFF_US: Final = 3 * US_PER_S
-"""The same after a hard stop."""
-MAX_DEATHS: Final = 5
-DEATHS_WITHIN_US: Final = 60 * US_PER_S
-
-
-@dataclass
-class _Member:
-    number: int
-    state: MemberState = MemberState.STARTING
-    incarnation: int = 0
-    delivered: Counts = field(default_factory=Counts)
-    last_seq: int = 0
-    last_us: int = 0
-    said_bye: bool = False
-    deaths_us: list[int] = field(default_factory=list)
-    mute_at_us: int | None = None
-    heard_us: int | None = None
-    unfit: str | None = None
+LEASE_US: Final = 5 * US_PER_S // 2
+"""How long workers go on without a word from a pool that renews their lease itself."""
 
 
 class PoolState:
-    """`workers` processes for the tests that `load` names."""
+    """`workers` processes for the tests that `load` names.
 
-    def __init__(self, workers: int, load: Load) -> None:
+    With `own_lease` each Tick renews the workers' leave to start iterations; else only the owner's `Lease` does.
+    """
+
+    def __init__(self, workers: int, load: Load, *, own_lease: bool = True) -> None:
         self._load = load
-        self._members = [_Member(number) for number in range(workers)]
+        self._own_lease = own_lease
+        self._lease_until_us: int | None = None
+        self._members = [Member(number) for number in range(workers)]
         self._begin: Begin | None = None
+        self._portions: tuple[Portion, ...] = ()
+        self._debts = Debts()
         self._go: Go | None = None
         self._running: set[int] = set()
         self._ended_us = 0
@@ -119,16 +116,21 @@ class PoolState:
             ProtocolError: a worker said what it can't say now; nothing changed, and it had better be killed.
         """
         match event:
+            case Took(worker, incarnation):
+                self._members[worker].incarnation = incarnation
+                return [event]
             case Said(worker, message):
                 return self._said(self._members[worker], message, now_us)
             case Died():
                 return self._died(self._members[event.worker], event, now_us)
             case Begin():
-                self._begin = event
-                loaded = [member for member in self._members if member.state is MemberState.LOADED]
-                return [effect for member in loaded for effect in self._assign(member)]
+                return self._agree(event)
             case Go():
-                return self._go_on(event)
+                return self._go_on(event, now_us)
+            case Share():
+                return self._share(event, now_us)
+            case Lease(until_us):
+                return self._lease(until_us)
             case End():
                 return self._end(now_us)
             case Halt():
@@ -136,7 +138,7 @@ class PoolState:
             case Tick():
                 return self._tick(now_us)
 
-    def _said(self, member: _Member, message: Up, now_us: int) -> list[Effect]:
+    def _said(self, member: Member, message: Up, now_us: int) -> list[Effect]:
         saying = _SAYINGS.get((type(message), member.state))
         if saying is None:
             raise ProtocolError(f"worker {member.number} said {type(message).__name__} while {member.state.value}")
@@ -144,7 +146,7 @@ class PoolState:
         member.heard_us = max(now_us, member.heard_us or 0)
         return effects
 
-    def _hello(self, member: _Member, message: Hello, now_us: int) -> list[Effect]:
+    def _hello(self, member: Member, message: Hello, now_us: int) -> list[Effect]:
         if message.protocol != PROTOCOL:
             raise ProtocolError(f"worker {member.number} speaks protocol {message.protocol}, not {PROTOCOL}")
         member.incarnation = message.incarnation
@@ -153,7 +155,7 @@ class PoolState:
         member.state = MemberState.LOADING
         return [Tell(member.number, self._load)]
 
-    def _loaded(self, member: _Member, message: Loaded, now_us: int) -> list[Effect]:
+    def _loaded(self, member: Member, message: Loaded, now_us: int) -> list[Effect]:
         member.state = MemberState.LOADED
         if self._begin is not None:
             return self._assign(member)
@@ -161,87 +163,118 @@ class PoolState:
             return [AllLoaded(message)]
         return []
 
-    def _load_failed(self, member: _Member, message: LoadFailed, now_us: int) -> list[Effect]:
+    def _load_failed(self, member: Member, message: LoadFailed, now_us: int) -> list[Effect]:
         member.state = MemberState.FINISHING
         if self._go is None:
             return [*self._refuse(message), Tell(member.number, Finish())]
         member.unfit = message.message
         return [Tell(member.number, Finish())]
 
-    def _ready(self, member: _Member, message: Ready, now_us: int) -> list[Effect]:
+    def _ready(self, member: Member, message: Ready, now_us: int) -> list[Effect]:
         member.state = MemberState.READY
         if self._go is None:
             waiting = any(other.state is not MemberState.READY for other in self._members)
             return [] if waiting else [AllReady()]
         if member.number in self._running:
-            return self._start(member, self._go)
+            return self._start(member, self._go, now_us)
         return []
 
-    def _delta(self, member: _Member, message: Delta, now_us: int) -> list[Effect]:
+    def _delta(self, member: Member, message: Delta, now_us: int) -> list[Effect]:
         if message.seq != member.last_seq + 1:
             raise ProtocolError(f"worker {member.number} sent delta {message.seq} after {member.last_seq}")
-        member.last_seq = message.seq
-        run_us = message.t_us if self._go is None else now_us - self._go.run_at_us
-        member.last_us = max(member.last_us, min(message.t_us + US_PER_S, run_us))
-        member.delivered = Counts(
-            *(mine + more for mine, more in zip(member.delivered, message.summary.counts, strict=True))
-        )
-        return [Measured(member.number, message)]
+        member.deliver(message, message.t_us if self._go is None else now_us - self._go.run_at_us)
+        return [Measured(member.number, member.incarnation, message), Tell(member.number, Kept(seq=message.seq))]
 
-    def _misused(self, member: _Member, message: Misused, now_us: int) -> list[Effect]:
+    def _misused(self, member: Member, message: Misused, now_us: int) -> list[Effect]:
         return self._refuse(LoadFailed(message=message.message, hint=message.hint, traceback=""))
 
-    def _phase_done(self, member: _Member, message: PhaseDone, now_us: int) -> list[Effect]:
+    def _phase_done(self, member: Member, message: PhaseDone, now_us: int) -> list[Effect]:
+        self._ended_us = max(self._ended_us, message.ended_us)
+        member.starts -= 1
+        if member.starts:
+            return []
         member.state = MemberState.RESTING
         member.mute_at_us = None
-        self._ended_us = max(self._ended_us, message.ended_us)
         return self._through(member)
 
-    def _bye(self, member: _Member, message: Bye, now_us: int) -> list[Effect]:
+    def _yielded(self, member: Member, message: Yielded, now_us: int) -> list[Effect]:
+        if not self._debts.owes(member.number, message.portions):
+            raise ProtocolError(f"worker {member.number} yielded what it was not told to")
+        self._debts.pay(member.number, message.portions)
+        return self._settle()
+
+    def _bye(self, member: Member, message: Bye, now_us: int) -> list[Effect]:
         member.said_bye = True
         return []
 
-    def _assign(self, member: _Member) -> list[Effect]:
-        assert self._begin is not None
-        member.state = MemberState.FITTING
-        begin = self._begin
-        assign = Assign(
-            worker=member.number,
-            workers=len(self._members),
-            plan=begin.plan,
-            seed=begin.seed,
-            server_url=begin.server_url,
-            fresh_session=begin.fresh_session,
-            think_time_us=begin.think_time_us,
-            stop_on_failure=begin.stop_on_failure,
-            http=begin.http,
-        )
-        return [Tell(member.number, assign)]
+    def _agree(self, event: Begin) -> list[Effect]:
+        self._begin, self._portions = event, event.portions
+        effects: list[Effect] = []
+        for member in self._members:
+            member.take(self._part(event.portions, member), 0)
+            if member.state is MemberState.LOADED:
+                effects += self._assign(member)
+        return effects
 
-    def _go_on(self, event: Go) -> list[Effect]:
+    def _assign(self, member: Member) -> list[Effect]:
+        assert self._begin is not None
+        return member.assign(self._begin, 0 if self._go is None else self._go.phase)
+
+    def _go_on(self, event: Go, now_us: int) -> list[Effect]:
         self._go = event
         present = [member for member in self._members if member.state is not MemberState.GONE]
         self._running = {member.number for member in present}
         effects: list[Effect] = []
         for member in present:
             if member.state in (MemberState.READY, MemberState.RESTING):
-                effects += self._start(member, event)
+                effects += self._start(member, event, now_us)
         return effects or ([] if present else [PhaseOver(event.phase, self._ended_us)])
 
-    def _start(self, member: _Member, go: Go) -> list[Effect]:
-        member.state = MemberState.RUNNING
-        member.heard_us = max(go.phase_at_us, member.heard_us or 0)
+    def _start(self, member: Member, go: Go, now_us: int) -> list[Effect]:
         length_us = self._length_us(go)
-        if length_us is not None:
-            planned_us = go.phase_at_us + length_us + self._grace_us() + MUTE_US
-            member.mute_at_us = min(planned_us, member.mute_at_us or planned_us)
-        start = Start(phase=go.phase, run_at_us=go.run_at_us, phase_at_us=go.phase_at_us)
-        effects: list[Effect] = [Tell(member.number, start)]
-        if self._halt is not None:
-            effects.append(Tell(member.number, Stop(now=self._halt.now)))
-        return effects
+        ends_us = None if length_us is None else go.phase_at_us + length_us + self._grace_us()
+        lease_until_us = now_us + LEASE_US if self._own_lease else self._lease_until_us
+        effects = member.start(go, lease_until_us, now_us, ends_us)
+        return effects if self._halt is None else [*effects, Tell(member.number, Stop(now=self._halt.now))]
 
-    def _through(self, member: _Member) -> list[Effect]:
+    def _share(self, event: Share, now_us: int) -> list[Effect]:
+        new, missing = difference(self._portions, event.portions)
+        self._portions = event.portions
+        is_open, was_over = self._is_open(event.from_phase, now_us), not self._running
+        effects: list[Effect] = []
+        owed = {}
+        for member in self._members:
+            takes, yields = self._part(new, member), self._part(missing, member)
+            effects += member.share(takes, yields, event.from_phase)
+            if yields and member.is_assigned:
+                owed[member.number] = yields
+            if takes and is_open and member.state is not MemberState.GONE:
+                self._running.add(member.number)
+                if self._go is not None and member.can_start:
+                    effects += self._start(member, self._go, now_us)
+        if was_over and self._running and self._go is not None:
+            effects.append(Resumed(self._go.phase))
+        self._debts.add(event.portions, owed)
+        return effects + self._settle()
+
+    def _is_open(self, from_phase: int, now_us: int) -> bool:
+        """Whether something of what is taken can still run in the phase that goes on."""
+        if self._go is None or self._go.phase < from_phase or self._halt is not None or self._ending:
+            return False
+        length_us = self._length_us(self._go)
+        return length_us is None or now_us < self._go.phase_at_us + length_us
+
+    def _settle(self) -> list[Effect]:
+        return [Shared(portions) for portions in self._debts.settled()]
+
+    def _part(self, portions: tuple[Portion, ...], member: Member) -> tuple[Portion, ...]:
+        return part_of(portions, member.number, len(self._members))
+
+    def _lease(self, until_us: int) -> list[Effect]:
+        self._lease_until_us = until_us
+        return [Tell(member.number, Alive(until_us=until_us)) for member in self._members if member.is_present]
+
+    def _through(self, member: Member) -> list[Effect]:
         """`member` has no more to do in this phase."""
         if self._go is None or member.number not in self._running:
             return []
@@ -250,74 +283,29 @@ class PoolState:
 
     def _end(self, now_us: int) -> list[Effect]:
         self._ending = True
-        effects: list[Effect] = []
-        for member in self._members:
-            if member.state in (MemberState.GONE, MemberState.FINISHING):
-                continue
-            if member.state in (MemberState.STARTING, MemberState.LOADING):
-                effects.append(Kill(member.number))
-                continue
-            member.state = MemberState.FINISHING
-            member.mute_at_us = now_us + (CUT_OFF_US if self._halt and self._halt.now else self._grace_us() + MUTE_US)
-            effects.append(Tell(member.number, Finish()))
-        return effects + self._gone()
+        until_us = now_us + self._wait_us(self._halt is not None and self._halt.now)
+        return [effect for member in self._members for effect in member.finish(until_us)] + self._gone()
 
     def _stop(self, event: Halt, now_us: int) -> list[Effect]:
         self._halt = event
-        effects: list[Effect] = []
-        for member in self._members:
-            if member.state is MemberState.GONE:
-                continue
-            wait_us = CUT_OFF_US if event.now else self._grace_us() + MUTE_US
-            member.mute_at_us = min(now_us + wait_us, member.mute_at_us or now_us + wait_us)
-            if member.state is MemberState.STARTING:
-                effects.append(Kill(member.number))
-            else:
-                effects.append(Tell(member.number, Stop(now=event.now)))
-        return effects
+        until_us = now_us + self._wait_us(event.now)
+        return [effect for member in self._members for effect in member.halt(event.now, until_us)]
 
     def _tick(self, now_us: int) -> list[Effect]:
         slept = self._ticked_us is not None and now_us - self._ticked_us > 2 * US_PER_S
         self._ticked_us = now_us
-        effects: list[Effect] = []
-        for member in self._members:
-            if member.state in (MemberState.GONE, MemberState.STARTING):
-                continue
-            if slept and member.heard_us is not None:
-                member.heard_us = now_us  # it was this process that heard nothing
-            if self._is_mute(member, now_us):
-                member.mute_at_us = member.heard_us = None
-                effects.append(Kill(member.number))
-            else:
-                effects.append(Tell(member.number, Alive()))
-        return effects
+        until_us = now_us + LEASE_US if self._own_lease else None
+        given = (now_us, slept, self._grace_us(), until_us)
+        return [effect for member in self._members for effect in member.tick(*given)]
 
-    def _is_mute(self, member: _Member, now_us: int) -> bool:
-        """Whether it should have ended long ago, or runs and has not sent its delta of each second for too long."""
-        if member.mute_at_us is not None and now_us >= member.mute_at_us:
-            return True
-        silent = member.state is MemberState.RUNNING and member.heard_us is not None
-        return silent and now_us - (member.heard_us or 0) > self._grace_us() + MUTE_US
-
-    def _died(self, member: _Member, event: Died, now_us: int) -> list[Effect]:
-        counts = Counts(*(max(both) for both in zip(event.counts, member.delivered, strict=True)))
-        missing = counts - member.delivered
+    def _died(self, member: Member, event: Died, now_us: int) -> list[Effect]:
         early = self._go is None and member.state is not MemberState.FINISHING
-        run_at_us = now_us if self._go is None else self._go.run_at_us
-        loss = Loss(
-            worker=member.number,
-            incarnation=member.incarnation,
-            reason=event.reason if member.unfit is None else f"could not load the tests again ({member.unfit})",
-            from_us=member.last_us,
-            to_us=max(member.last_us, now_us - run_at_us),
-            iterations=counts.started - member.delivered.ended,
-            sent=missing.sent,
-            unsent=missing.unsent,
-        )
+        loss, missing = member.loss(event, 0 if self._go is None else now_us - self._go.run_at_us)
         expected = (
             (member.said_bye and member.unfit is None) or self._refused or (self._ending and not any(event.counts))
         )
         member.state = MemberState.GONE
+        self._debts.forgive(member.number)
         resumes = self._has_time_left(member, now_us)
         useful = (resumes or self._has_more_phases()) and member.unfit is None
         replaced = not early and useful and self._may_replace(member, now_us)
@@ -334,28 +322,33 @@ class PoolState:
             given_up = resumes and not replaced and self._halt is None
             effects.append(Lost(loss, missing, replaced, given_up))
         if replaced:
-            self._members[member.number] = _Member(member.number, last_us=loss.to_us, deaths_us=member.deaths_us)
+            self._members[member.number] = member.successor(loss.to_us, None if resumes else self._following)
             effects.append(Spawn(member.number))
         if member.number in self._running or replaced:
             self._ended_us = max(self._ended_us, loss.to_us)
         if not (replaced and resumes):
             effects += self._through(member)
-        return effects + self._gone()
+        return effects + self._settle() + self._gone()
 
-    def _has_time_left(self, member: _Member, now_us: int) -> bool:
+    def _has_time_left(self, member: Member, now_us: int) -> bool:
         """Whether another process could go on with what `member` was doing."""
         if self._go is None or member.number not in self._running:
             return False
         length_us = self._length_us(self._go)
         return length_us is not None and now_us < self._go.phase_at_us + length_us
 
-    def _has_more_phases(self) -> bool:
-        return self._go is not None and self._begin is not None and self._go.phase + 1 < len(self._begin.plan.phases)
+    @property
+    def _following(self) -> int:
+        """The next phase."""
+        return 0 if self._go is None else self._go.phase + 1
 
-    def _may_replace(self, member: _Member, now_us: int) -> bool:
+    def _has_more_phases(self) -> bool:
+        return self._begin is not None and 0 < self._following < len(self._begin.plan.phases)
+
+    def _may_replace(self, member: Member, now_us: int) -> bool:
         """Not when the run ends anyway, nor for a worker that dies all the time."""
-        member.deaths_us = [at_us for at_us in member.deaths_us if now_us - at_us < DEATHS_WITHIN_US] + [now_us]
-        return self._halt is None and not self._ending and len(member.deaths_us) < MAX_DEATHS
+        often = member.die_often(now_us)
+        return self._halt is None and not self._ending and not often
 
     def _refuse(self, failure: LoadFailed) -> list[Effect]:
         first, self._refused = not self._refused, True
@@ -370,6 +363,9 @@ class PoolState:
     def _length_us(self, go: Go) -> int | None:
         assert self._begin is not None
         return self._begin.plan.phases[go.phase].duration_us
+
+    def _wait_us(self, now: bool) -> int:
+        return CUT_OFF_US if now else self._grace_us() + MUTE_US
 
     def _grace_us(self) -> int:
         return 0 if self._begin is None else self._begin.plan.graceful_stop_us
@@ -390,6 +386,11 @@ _SAYINGS: dict[tuple[type[Any], MemberState], _Saying] = {
     (Misused, _S.RUNNING): PoolState._misused,
     (Misused, _S.FINISHING): PoolState._misused,
     (PhaseDone, _S.RUNNING): PoolState._phase_done,
+    (Yielded, _S.FITTING): PoolState._yielded,
+    (Yielded, _S.READY): PoolState._yielded,
+    (Yielded, _S.RUNNING): PoolState._yielded,
+    (Yielded, _S.RESTING): PoolState._yielded,
+    (Yielded, _S.FINISHING): PoolState._yielded,
     (Bye, _S.FINISHING): PoolState._bye,
     # What a worker was about to say when it was told to finish.
     (Loaded, _S.FINISHING): lambda *_: [],

@@ -167,9 +167,11 @@ def _losses(result: Result) -> Iterator[str]:
     for loss in result.losses:
         span = f"from {loss.from_us / US_PER_S:.1f} s to {loss.to_us / US_PER_S:.1f} s"
         unsent = f" and {loss.unsent:,} unsent" if loss.unsent else ""
+        who = f"agent {loss.agent}" if loss.worker is None else result.name_of(loss.worker)
+        least = "at least " if loss.worker is None else ""
         yield (
-            f"Lost: {plural(loss.iterations, 'iteration')} and {plural(loss.sent, 'sent request')}{unsent}, {span}: "
-            f"worker {loss.worker} {loss.reason}"
+            f"Lost: {least}{plural(loss.iterations, 'iteration')} and {plural(loss.sent, 'sent request')}{unsent}, "
+            f"{span}: {who} {loss.reason}"
         )
 
 

@@ -57,6 +57,10 @@ def _run(result: Result) -> dict[str, Any]:
         "plan": info.plan,
         "users": info.users,
         "workers": info.workers,
+        "agents": [
+            {"name": place.agent, "host": place.host, "first_worker": place.first, "workers": place.workers}
+            for place in result.places
+        ],
         "seed": info.seed,
         "server_url": info.server_url,
         "losses": [_loss(loss) for loss in result.losses],
@@ -67,6 +71,7 @@ def _run(result: Result) -> dict[str, Any]:
 def _loss(loss: Loss) -> dict[str, Any]:
     return {
         "worker": loss.worker,
+        "agent": loss.agent,
         "incarnation": f"{loss.incarnation:016x}",
         "reason": loss.reason,
         "from_s": _seconds(loss.from_us),
@@ -74,6 +79,7 @@ def _loss(loss: Loss) -> dict[str, Any]:
         "iterations": loss.iterations,
         "sent": loss.sent,
         "unsent": loss.unsent,
+        "users": loss.users,
     }
 
 

@@ -1,1 +1,1 @@
-"""`run(spec)`: follow a run to its end, here or (later) on a cluster."""
+"""`run(spec)`: follow a run to its end, here or on a cluster."""

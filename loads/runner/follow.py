@@ -21,3 +21,6 @@ class Follower(Protocol):
 
     def noticed(self, what: str) -> None:
         """Something the user should know now: a worker was lost, a stop was asked for."""
+
+    def asked(self, question: str | None) -> None:
+        """The user is asked `question` until it is None; what goes on is shown meanwhile."""

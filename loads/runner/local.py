@@ -18,19 +18,13 @@ from loads.metrics.symptoms import warnings_of
 from loads.metrics.verdict import Stop
 from loads.plan.spec import Plan
 from loads.pool.events import AllGone, AllLoaded, AllReady, Begin, End, Go, Halt, Lost, Measured, PhaseOver, Refused
+from loads.pool.limits import count_workers, find_doubts
 from loads.pool.output import Printed
 from loads.pool.pool import Report, WorkerPool
 from loads.runner.follow import Follower
-from loads.runner.spec import (
-    RunSpec,
-    TestsRefused,
-    count_workers,
-    find_doubts,
-    has_failed_enough,
-    load_message,
-    plan_run,
-)
+from loads.runner.spec import TestsRefused, plan_here
 from loads.units import US_PER_S, format_duration, plural
+from loads.wire.run import RunSpec, has_failed_enough, load_message
 
 _PROGRESS_S = 0.25
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -55,7 +49,7 @@ class _LocalRun:
     def __init__(self, spec: RunSpec, follower: Follower) -> None:
         self._spec = spec
         self._follower = follower
-        self._workers = count_workers(spec)
+        self._workers = count_workers(spec.load, spec.workers)
         self._pool: WorkerPool | None = None
         self._plan: Plan | None = None
         self._result: Result | None = None
@@ -106,7 +100,7 @@ class _LocalRun:
                 if not self._over.done():
                     self._over.set_exception(TestsRefused(failure))
             case AllLoaded(loaded):
-                self._plan, info = plan_run(self._spec, loaded, self._workers)
+                self._plan, info = plan_here(self._spec, loaded, self._workers)
                 self._result = Result(info=info, warnings=find_doubts(self._plan, self._workers))
                 self._follower.planned(self._result)
                 self._handle(self._begin(self._plan) if self._stop is None else End())
@@ -123,7 +117,7 @@ class _LocalRun:
         assert self._result is not None
         assert self._plan is not None
         match report:
-            case Measured(worker, delta):
+            case Measured(worker, _, delta):
                 self._result.add(delta.t_us, delta.summary, worker, delta.health)
                 self._result.users[worker] = delta.users
                 self._stop_on_failure(self._result)
@@ -137,7 +131,7 @@ class _LocalRun:
                     self._handle(End())
             case Lost():
                 self._result.declare(report.loss, report.missing)
-                if report.given_up:
+                if report.given_up and report.loss.worker is not None:
                     self._result.given_up.append(report.loss.worker)
                 self._follower.noticed(_tell_loss(report))
 

@@ -1,53 +1,15 @@
-"""What to run, where and how; and what follows from it once the tests are known.
-
-The same for a run over worker processes and for one inside the command, so that both plan alike.
-"""
+"""What runs need besides what travels (`wire.run`): seeds and names for them, and the refusal of their tests."""
 
 from __future__ import annotations
 
-import os
-import resource
 import secrets
-from dataclasses import dataclass, field
 from datetime import datetime
 
 from loads.errors import UsageError
-from loads.metrics.result import Result, RunInfo
-from loads.plan.http import HttpOptions
-from loads.plan.spec import LoadOptions, Plan, build_plan
-from loads.units import format_duration, plural
-from loads.wire.messages import Load, Loaded, LoadFailed
-
-_FILES_BESIDE_USERS = 64
-
-
-@dataclass(frozen=True)
-class RunSpec:
-    """One run, as the command line asks for it.
-
-    Attributes:
-        search_path: directories that come first when modules are looked for.
-        workers: processes; None: as many as there are processors and users for.
-        select: which of the targets' tests, as pytest's -k; None: all.
-        think_time_us: the least and the most that a user waits between two iterations; None: it doesn't.
-        stop_on_failure: end gracefully at so many failures and errors; None: never.
-        log_level, log_file: how the tests' logging is set up; None: not at all, and nowhere but the standard error.
-        http: how requests find their way.
-    """
-
-    targets: tuple[str, ...]
-    search_path: tuple[str, ...]
-    load: LoadOptions
-    workers: int | None
-    seed: int
-    server_url: str | None
-    fresh_session: bool
-    select: str | None = None
-    think_time_us: tuple[int, int] | None = None
-    stop_on_failure: int | None = None
-    log_level: str | None = None
-    log_file: str | None = None
-    http: HttpOptions = field(default_factory=HttpOptions)
+from loads.metrics.result import RunInfo
+from loads.plan.spec import Plan
+from loads.wire.messages import Loaded, LoadFailed
+from loads.wire.run import RunSpec, plan_run
 
 
 class TestsRefused(UsageError):
@@ -65,113 +27,6 @@ def new_seed() -> int:
     return secrets.randbelow(1_000_000)
 
 
-def load_message(spec: RunSpec) -> Load:
-    """What a worker is told first."""
-    return Load(
-        targets=spec.targets,
-        search_path=spec.search_path,
-        select=spec.select,
-        log_level=spec.log_level,
-        log_file=spec.log_file,
-    )
-
-
-def has_failed_enough(spec: RunSpec, result: Result) -> bool:
-    """Whether --stop-on-failure says that it is enough."""
-    return spec.stop_on_failure is not None and result.trouble >= spec.stop_on_failure
-
-
-def count_workers(spec: RunSpec) -> int:
-    """How many processes the run gets: never more than users."""
-    if spec.load.stages is not None:
-        users = max(stage.users for stage in spec.load.stages)
-    else:
-        users = max(spec.load.users or (1,))
-    wanted = len(os.sched_getaffinity(0)) if spec.workers is None else spec.workers
-    return max(1, min(wanted, users))
-
-
-def plan_run(spec: RunSpec, loaded: Loaded, workers: int) -> tuple[Plan, RunInfo]:
-    """The plan for the tests that were found, and what a report says of the run."""
-    plan = build_plan(spec.load, len(loaded.scenarios))
-    info = RunInfo(
-        id=secrets.token_hex(4),
-        started_at=datetime.now().astimezone(),
-        targets=spec.targets,
-        scenarios=tuple(scenario.name for scenario in loaded.scenarios),
-        plan=describe(plan, loaded, workers, spec.seed, spec.think_time_us, spec.http),
-        users=plan.max_users,
-        workers=workers,
-        seed=spec.seed,
-        server_url=spec.server_url,
-        due=plan.due,
-        duration_us=plan.duration_us,
-    )
-    return plan, info
-
-
-def describe(
-    plan: Plan,
-    loaded: Loaded,
-    workers: int,
-    seed: int,
-    think_time_us: tuple[int, int] | None = None,
-    http: HttpOptions | None = None,
-) -> str:
-    """The plan as it is printed before the start, without a line break at the end."""
-    lines = [*_describe_tests(plan, loaded), _describe_load(plan, loaded, workers, seed, think_time_us)]
-    requests = http.describe() if http is not None else ""
-    if requests:
-        lines.append(f"Requests: {requests}")
-    return "\n".join(lines)
-
-
-def _describe_tests(plan: Plan, loaded: Loaded) -> list[str]:
-    if len(loaded.scenarios) == 1:
-        lines = [f"Running {loaded.scenarios[0].name}"]
-    else:
-        weighted = any(scenario.weight != 1 for scenario in loaded.scenarios) and not plan.each_once
-        lines = [f"Running {plural(len(loaded.scenarios), 'test')}:"]
-        lines += [
-            f"  {scenario.name}" + (f" (weight {scenario.weight})" if weighted else "")
-            for scenario in loaded.scenarios[:20]
-        ]
-        if len(loaded.scenarios) > 20:
-            lines.append(f"  and {len(loaded.scenarios) - 20} more")
-    if loaded.left_out:
-        lines.append(f"Left out, for only pytest can run them: {', '.join(loaded.left_out[:10])}")
-        if len(loaded.left_out) > 10:
-            lines[-1] += f" and {len(loaded.left_out) - 10} more"
-    return lines
-
-
-def _describe_load(plan: Plan, loaded: Loaded, workers: int, seed: int, think_time_us: tuple[int, int] | None) -> str:
-    where = "in this process" if not workers else f"on {plural(workers, 'worker')}"
-    steps = [phase.describe() for phase in plan.phases]
-    if plan.each_once and len(loaded.scenarios) > 1:
-        steps = ["1 user, each test once"]
-    line = f"Plan: {', then '.join(steps)}; {where}, seed {seed}"
-    if think_time_us is not None:
-        shortest, longest = (format_duration(time_us) for time_us in think_time_us)
-        line += (
-            f", {shortest} to {longest} between iterations"
-            if longest != shortest
-            else f", {shortest} between iterations"
-        )
-    if plan.duration_us is not None:
-        line += f", iterations in flight get {format_duration(plan.graceful_stop_us)} at the end"
-    return line
-
-
-def find_doubts(plan: Plan, workers: int) -> list[str]:
-    """What may go wrong with the plan on this machine, each with what to do."""
-    users = -(-plan.max_users // max(1, workers))
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = users + _FILES_BESIDE_USERS
-    if hard != resource.RLIM_INFINITY and needed > hard:
-        return [
-            f"{plural(users, 'user')} in one process need about {needed:,} open files and {hard:,} are allowed: "
-            "requests may fail with 'Too many open files'; raise the limit (ulimit -Hn, or LimitNOFILE of the service) "
-            "or use more workers"
-        ]
-    return []
+def plan_here(spec: RunSpec, loaded: Loaded, workers: int) -> tuple[Plan, RunInfo]:
+    """The plan of a run that begins now on this machine, and what a report says of it."""
+    return plan_run(spec, loaded, workers, run=secrets.token_hex(4), started_at=datetime.now().astimezone())

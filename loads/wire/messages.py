@@ -13,7 +13,14 @@
     Finish      ->                  run the fixtures' ends
                 <- Delta, Bye
     Alive       ->                  each second, all the time: no iteration starts without
+    Kept        ->                  these deltas are safe with me
+    Take        ->                  these virtual users are yours, too
+    Yield       ->                  these are not yours any more
+                <- Yielded          and they run no more
     Stop        ->                  at any time
+
+A worker whose parent is gone starts nothing more, waits a little for what is in flight, and leaves every delta that was
+not `Kept`, its last one and `Bye` in a file beside its page, framed as on the socket.
 
 Times are microseconds of this machine's monotonic clock where named `at_us`, else since the run's start.
 """
@@ -27,9 +34,11 @@ import msgspec
 from loads.metrics.health import Health
 from loads.metrics.summary import Summary
 from loads.plan.http import HttpOptions
+from loads.plan.share import Portion
 from loads.plan.spec import Plan
 
-PROTOCOL: Final = 1
+PROTOCOL: Final = 2
+"""Of workers and of the cluster alike; changes whenever a message does."""
 
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -46,7 +55,8 @@ class Hello(_Message, frozen=True):
 class Load(_Message, frozen=True):
     """Import `targets`, with `search_path` in front of sys.path; `select` is a -k expression.
 
-    With a `log_level` the tests' logging goes to `log_file`, or to the standard error.
+    With a `log_level` the tests' logging goes to `log_file`, or to the standard error. `directory` becomes the working
+    directory first; relative paths in `search_path` and `targets` are meant from there.
     """
 
     targets: tuple[str, ...]
@@ -54,6 +64,7 @@ class Load(_Message, frozen=True):
     select: str | None = None
     log_level: str | None = None
     log_file: str | None = None
+    directory: str | None = None
 
 
 class ScenarioInfo(_Message, frozen=True):
@@ -83,10 +94,10 @@ class LoadFailed(_Message, frozen=True):
 
 
 class Assign(_Message, frozen=True):
-    """Worker `worker` of `workers` of the run `plan`."""
+    """Run these `portions` of `plan`, as worker number `worker` of the whole run."""
 
     worker: int
-    workers: int
+    portions: tuple[Portion, ...]
     plan: Plan
     seed: int
     server_url: str | None
@@ -138,7 +149,34 @@ class PhaseDone(_Message, frozen=True):
 
 
 class Alive(_Message, frozen=True):
-    """The parent is there."""
+    """The parent is there: iterations may start until `until_us` (of the monotonic clock of this machine)."""
+
+    until_us: int
+
+
+class Kept(_Message, frozen=True):
+    """All deltas through `seq` are safe, whatever happens to the parent."""
+
+    seq: int
+
+
+class Take(_Message, frozen=True):
+    """From phase `from_phase` on, run these `portions` besides what is yours. What of them is over is skipped."""
+
+    portions: tuple[Portion, ...]
+    from_phase: int
+
+
+class Yield(_Message, frozen=True):
+    """Run these `portions` no more: iterations in flight come to their end, others are not begun."""
+
+    portions: tuple[Portion, ...]
+
+
+class Yielded(_Message, frozen=True):
+    """No iteration of these `portions` runs here."""
+
+    portions: tuple[Portion, ...]
 
 
 class Stop(_Message, frozen=True):
@@ -157,8 +195,8 @@ class Bye(_Message, frozen=True):
     last_seq: int
 
 
-Down = Load | Assign | Start | Alive | Stop | Finish
+Down = Load | Assign | Start | Alive | Kept | Take | Yield | Stop | Finish
 """From the parent to a worker."""
-Up = Hello | Loaded | LoadFailed | Ready | Delta | Misused | PhaseDone | Bye
+Up = Hello | Loaded | LoadFailed | Ready | Delta | Misused | PhaseDone | Yielded | Bye
 """From a worker to its parent."""
 Message = Down | Up

@@ -16,8 +16,10 @@ import signal  # noqa: E402
 import sys  # noqa: E402
 from contextlib import suppress  # noqa: E402
 
+import loads.client.quick  # noqa: E402, F401 - now: a spare worker has time for it, one that is asked to run has not
 from loads.worker.link import open_link, open_page  # noqa: E402
-from loads.worker.process import Worker, serve  # noqa: E402
+from loads.worker.process import Worker  # noqa: E402
+from loads.worker.serve import serve  # noqa: E402
 
 
 def main(arguments: list[str]) -> None:

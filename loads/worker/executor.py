@@ -1,15 +1,16 @@
 """Runs one phase: its share of virtual users, each a greenlet that loops over iterations.
 
 Ends when all users are through, when the phase's time is over and iterations in flight had their grace, or when it is
-stopped. Knows nothing of sockets or files: what it measures goes to the recorder, when to start comes in.
+stopped. Meanwhile users may come and go: the share of a worker that is lost goes to others. Knows nothing of sockets,
+files or portions: what it measures goes to the recorder, when to start comes in.
 """
 
 from __future__ import annotations
 
 import math
 import random
-import unittest
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -23,17 +24,13 @@ from loads.errors import Interrupted
 from loads.units import US_PER_S
 from loads.worker import forks
 from loads.worker.iteration import Performer, Routine
-from loads.worker.outcome import Faults, Outcome, as_result
+from loads.worker.outcome import Outcome, as_result
 
 if TYPE_CHECKING:
-    from loads.client.recorder import Recorder
-    from loads.plan.choice import Deck
     from loads.plan.spec import Phase
+    from loads.worker.crew import Crew
     from loads.worker.loader import Scenario
-    from loads.worker.meter import Meter
 
-LEASE_US = 2_500_000
-"""Without a word from the parent for so long, no iteration starts: load never runs on unwatched."""
 CUT_OFF_S = 1.0
 """How long users that were cut off have for their tearDown."""
 _BREATH_US = 10_000
@@ -43,96 +40,74 @@ _SHORTEST_S = 1e-6
 """Not zero: what waits for a time must get its turn, and a sleep of zero may come back before the loop's timers."""
 
 
-class Crew:
-    """What the virtual users of a worker share.
-
-    Args:
-        runnable: the test classes whose fixtures succeeded.
-    """
-
-    def __init__(
-        self,
-        scenarios: Sequence[Scenario],
-        runnable: set[type[unittest.TestCase]],
-        deck: Deck,
-        recorder: Recorder,
-        faults: Faults,
-        meter: Meter,
-        *,
-        worker: int,
-        server_url: str | None,
-        fresh_session: bool,
-        think_time_us: tuple[int, int] | None,
-        seed: int,
-    ) -> None:
-        self.scenarios = scenarios
-        self.runnable = runnable
-        self.classes = list(dict.fromkeys(scenario.cls for scenario in scenarios))
-        self.cards = [self._card(scenario) if scenario.cls in runnable else None for scenario in scenarios]
-        """What the deck chooses from; None where no iteration may start."""
-        self.deck = deck
-        self.recorder = recorder
-        self.faults = faults
-        self.meter = meter
-        self.worker = worker
-        self.server_url = server_url
-        self.fresh_session = fresh_session
-        self.think_time_us = think_time_us
-        self.seed = seed
-        self.heard_us = monotonic_us()
-        self.breathed_us = self.heard_us
-        self.last_end_us = 0
-        self.running: _Runner | None = None
-        """Who ended an iteration last."""
-
-    def _card(self, scenario: Scenario) -> tuple[Scenario, Routine, int]:
-        """A scenario, its steps, and the number of its class."""
-        return scenario, Routine.of(scenario.cls, scenario.method), self.classes.index(scenario.cls)
-
-
 class _CutOff(Interrupted, gevent.GreenletExit):  # type: ignore[misc]
     """What a hard stop raises; a greenlet that had not begun yet ends without a word."""
 
 
 class Executor:
-    """One phase of one worker: `run` blocks until it is over, `stop` may be called meanwhile."""
+    """One phase of one worker: `run` blocks until it is over, `take`, `give` and `stop` may be called meanwhile."""
 
-    def __init__(
-        self, crew: Crew, phase: Phase, slots: range, phase_at_us: int, graceful_stop_us: int, leased: bool = True
-    ) -> None:
+    def __init__(self, crew: Crew, phase: Phase, slots: Iterable[int], phase_at_us: int, graceful_stop_us: int) -> None:
         self.crew = crew
         self.phase = phase
         self.phase_at_us = phase_at_us
-        self.leased = leased
-        self.stopped = False
-        """No more iterations; the same as `_stopping`, for those who only look."""
-        self._stopping = Event()
+        self.breath_us = _BREATH_US
+        self.over = Event()
+        """Set when nothing runs any more."""
+        self._stopped = Event()
         self._graceful_stop_us = graceful_stop_us
         self._stop_now = False
         self._changed = Event()
-        self._runners = [_Runner(self, slot) for slot in slots] if crew.runnable else []
-        self.breath_us = _BREATH_US // max(1, len(slots))
+        self._runners: dict[int, _Runner] = {}
+        self._leaving: set[_Runner] = set()
+        self._left = 0
         length_us = phase.duration_us
         self._deadline_us = None if length_us is None else phase_at_us + length_us + graceful_stop_us
+        self.take(slots)
 
     def run(self) -> None:
         """Run the phase to its end."""
-        greenlets = [gevent.spawn(runner.run) for runner in self._runners]
-        watch = gevent.spawn(self._tell_when_done, greenlets)
-        while not watch.dead and not self._stop_now:
+        while self._left and not self._stop_now:
             left_us = None if self._deadline_us is None else self._deadline_us - monotonic_us()
             if left_us is not None and left_us <= 0:
                 break
             self._changed.wait(None if left_us is None else left_us / US_PER_S)
             self._changed.clear()
         self._start_no_more()
-        for greenlet in greenlets:
-            if not greenlet.dead:
-                greenlet.kill(_CutOff, block=False)
-        watch.join(CUT_OFF_S)
-        watch.kill()
-        for runner in self._runners:
+        runners = [*self._runners.values(), *self._leaving]
+        for runner in runners:
+            runner.cut_off()
+        gevent.joinall([runner.greenlet for runner in runners], CUT_OFF_S)
+        for runner in runners:
             runner.abandon()
+        self.over.set()
+
+    def take(self, slots: Iterable[int]) -> bool:
+        """Run these slots, too, unless they run already; what of their time is over is skipped. False: it is too late.
+
+        Who runs the same slot and was told to leave does so first.
+        """
+        if self._stopped.is_set():
+            return False
+        for slot in slots if self.crew.runnable else ():
+            if slot not in self._runners:
+                before = [runner.greenlet for runner in self._leaving if runner.slot == slot]
+                runner = self._runners[slot] = _Runner(self, slot, before)
+                runner.greenlet.rawlink(partial(self._is_through, runner))
+                runner.greenlet.start()
+                self._left += 1
+        self._share_breath()
+        return True
+
+    def give(self, slots: Iterable[int]) -> list[gevent.Greenlet]:
+        """Begin no more iterations of these slots. Those who ran them, and may be in the last one yet."""
+        leaving = [runner for slot in slots if (runner := self._runners.pop(slot, None)) is not None]
+        for runner in leaving:
+            if not runner.greenlet.dead:
+                self._leaving.add(runner)
+                runner.leave()
+        self._share_breath()
+        return [runner.greenlet for runner in leaving]
 
     def stop(self, *, now: bool) -> None:
         """Start no more iterations; `now`: cut off those in flight, too."""
@@ -146,30 +121,40 @@ class Executor:
         """Wait for `at_us`, or until the phase is stopped."""
         left_us = at_us - monotonic_us()
         if left_us > 0:
-            self._stopping.wait(left_us / US_PER_S)
+            self._stopped.wait(left_us / US_PER_S)
 
     def wait_for_lease(self) -> None:
-        """Wait until the parent was heard lately, or until the phase is stopped."""
-        while not self.stopped and monotonic_us() - self.crew.heard_us > LEASE_US:
-            self._stopping.wait(0.05)
+        """Wait until iterations may start, or until the phase is stopped."""
+        while not self._stopped.is_set() and monotonic_us() > self.crew.lease_until_us:
+            self._stopped.wait(0.05)
 
     def _start_no_more(self) -> None:
-        self.stopped = True
-        self._stopping.set()
+        for runner in self._runners.values():
+            runner.stopped = True
+        self._stopped.set()
 
-    def _tell_when_done(self, greenlets: list[gevent.Greenlet]) -> None:
-        gevent.joinall(greenlets)
-        self._changed.set()
+    def _share_breath(self) -> None:
+        self.breath_us = _BREATH_US // max(1, len(self._runners))
+
+    def _is_through(self, runner: _Runner, _: gevent.Greenlet) -> None:
+        self._leaving.discard(runner)
+        self._left -= 1
+        if not self._left:
+            self._changed.set()
 
 
 class _Runner:
     """One VU slot of the phase, run by one greenlet."""
 
-    def __init__(self, executor: Executor, slot: int) -> None:
+    def __init__(self, executor: Executor, slot: int, before: Sequence[gevent.Greenlet] = ()) -> None:
         crew = executor.crew
+        self.slot = slot
+        self.stopped = False
+        """No more iterations."""
+        self.greenlet = gevent.Greenlet(self.run)
+        self._before = before
         self._executor = executor
         self._crew = crew
-        self._slot = slot
         self._user = VirtualUser(Numbers(slot, executor.phase.users, 0, crew.worker), crew.recorder)
         self._outcome = Outcome(self._user, crew.recorder, crew.faults)
         self._performers: list[Performer | None] = [None] * len(crew.classes)
@@ -183,15 +168,17 @@ class _Runner:
         executor, meter = self._executor, self._crew.meter
         self._user.enter()
         try:
-            for begin_us, end_us in executor.phase.windows(self._slot):
-                begin_us += executor.phase_at_us
-                while monotonic_us() < begin_us and not executor.stopped:
+            for greenlet in self._before:
+                while not greenlet.dead:
+                    self._guarded(OUTSIDE, greenlet.join)
+            for begin_us, end_us in self._windows():
+                while monotonic_us() < begin_us and not self.stopped:
                     self._guarded(OUTSIDE, executor.wait_until, begin_us)
-                if executor.stopped:
+                if self.stopped:
                     return
                 meter.change_users(1)
                 try:
-                    self._loop(math.inf if end_us is None else executor.phase_at_us + end_us)
+                    self._loop(end_us)
                 finally:
                     if not self._abandoned:
                         meter.change_users(-1)
@@ -200,12 +187,31 @@ class _Runner:
         finally:
             self._user.forget()
 
+    def leave(self) -> None:
+        """Begin no more iterations; whoever waits between two need not."""
+        self.stopped = True
+        if not self._in_iteration:
+            self.cut_off()
+
+    def cut_off(self) -> None:
+        """End now, after the tearDown of what is in flight."""
+        if not self.greenlet.dead:
+            self.greenlet.kill(_CutOff, block=False)
+
     def abandon(self) -> None:
         """Count the iteration that would not end as interrupted."""
         if self._in_iteration and not self._abandoned:
             self._abandoned = True
             self._crew.meter.change_users(-1)
             self._crew.recorder.interrupted()
+
+    def _windows(self) -> Iterator[tuple[int, float]]:
+        """When the slot runs, on our clock, without what is over."""
+        at_us = self._executor.phase_at_us
+        for begin_us, end_us in self._executor.phase.windows(self.slot):
+            until_us = math.inf if end_us is None else at_us + end_us
+            if monotonic_us() < until_us:
+                yield at_us + begin_us, until_us
 
     def _loop(self, end_us: float) -> None:
         """Iterations until `end_us`, or until the user has run all that it has to.
@@ -214,14 +220,13 @@ class _Runner:
         """
         crew, executor, deck = self._crew, self._executor, self._crew.deck
         hits = math.inf if executor.phase.hits is None else executor.phase.hits
-        lease_us = LEASE_US if executor.leased else math.inf
         several = len(deck) > 1
         now_us = since_us = monotonic_us()
-        while self._iteration < hits and now_us < end_us and not executor.stopped:
-            if now_us - crew.heard_us > lease_us:
-                now_us = self._guarded(OUTSIDE, executor.wait_for_lease)
+        while self._iteration < hits and now_us < end_us and not self.stopped:
+            if now_us > crew.lease_until_us:
+                now_us = self._park()
                 continue
-            card = crew.cards[deck.pick(self._slot, self._iteration, executor.phase.users) if several else 0]
+            card = crew.cards[deck.pick(self.slot, self._iteration, executor.phase.users) if several else 0]
             if card is None:
                 now_us = monotonic_us()
             else:
@@ -240,6 +245,16 @@ class _Runner:
                 crew.running, since_us = self, now_us
             if now_us - since_us > executor.breath_us or now_us - crew.breathed_us > _BREATH_US:
                 now_us = since_us = self._breathe(now_us)
+
+    def _park(self) -> int:
+        """Wait for leave to go on; who waits for that is no load, and counts as no user. The time after."""
+        meter = self._crew.meter
+        meter.change_users(-1)
+        try:
+            return self._guarded(OUTSIDE, self._executor.wait_for_lease)
+        finally:
+            if not self._abandoned:
+                meter.change_users(1)
 
     def _breathe(self, now_us: int) -> int:
         """Let the event loop turn and others run. The time after."""

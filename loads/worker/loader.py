@@ -6,7 +6,9 @@ where a class does.
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import os
 import sys
 import unittest
 from collections.abc import Iterator, Sequence
@@ -65,7 +67,8 @@ def load_targets(targets: Sequence[str], search_path: Sequence[str], select: str
     Raises:
         LoadFailure: something is not there, does not import, or is no test that can run here.
     """
-    for directory in reversed(search_path):
+    importlib.invalidate_caches()  # files may be younger than this process
+    for directory in map(os.path.abspath, reversed(search_path)):
         if directory not in sys.path:
             sys.path.insert(0, directory)
     left_out: dict[str, None] = {}

@@ -4,36 +4,33 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import select
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import gevent
 from gevent.event import Event
 from gevent.monkey import get_original
-from gevent.queue import Queue
 
 from loads.client.capture import install
-from loads.client.clock import monotonic_us
 from loads.client.engine import configure
 from loads.client.environment import environment
 from loads.client.hit import close_open_hits
 from loads.client.recorder import Recorder
 from loads.client.settings import Lookup, NetSettings
 from loads.client.user import Numbers, VirtualUser
-from loads.errors import ProtocolError, UsageError
+from loads.errors import Interrupted, ProtocolError, UsageError
 from loads.metrics.counters import PAGE_BYTES
 from loads.plan.choice import Deck
-from loads.plan.share import share
 from loads.units import US_PER_S, sendable
 from loads.wire.messages import (
-    PROTOCOL,
     Alive,
     Assign,
     Bye,
     Down,
     Finish,
-    Hello,
     Load,
     Loaded,
     LoadFailed,
@@ -43,27 +40,38 @@ from loads.wire.messages import (
     ScenarioInfo,
     Start,
     Stop,
+    Take,
     Up,
+    Yield,
+    Yielded,
 )
-from loads.worker.executor import Crew, Executor, scenario_of
+from loads.worker.crew import NO_LEASE, Crew
+from loads.worker.executor import Executor, scenario_of
 from loads.worker.finder import LoadFailure
 from loads.worker.fixtures import Fixtures
-from loads.worker.forks import disown_children
 from loads.worker.health import Sampler
+from loads.worker.holding import Holding
 from loads.worker.loader import Scenario, hook_names, load_targets, uses_app
 from loads.worker.meter import Meter
 from loads.worker.outcome import Faults
 from loads.worker.watchdog import Watchdog
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from loads.plan.http import HttpOptions
-    from loads.worker.link import Link
+
+ORPHAN_GRACE_S = 2.0
+"""How long iterations in flight may go on when the parent is gone."""
+ORPHAN_END_S = 1.0
+"""How long, after that, fixtures may."""
 
 
 class Worker:
     """One worker. `send` takes what it says to its parent, `page` the counters that outlive it.
 
-    The methods are to be called in the order of the protocol (see `wire.messages`); `stop` and `heard` at any time.
+    The parent's messages go through `heed` as they come, and those that it leaves through `act`, one after the other
+    (see `wire.messages`). `handle` does both, for who has all the time: then `stop` may be called meanwhile.
     """
 
     def __init__(self, send: Callable[[Up], None], page: memoryview, *, leased: bool = True) -> None:
@@ -73,44 +81,80 @@ class Worker:
         self._sampler = Sampler()
         self._meter = Meter(self._recorder, send, self._sampler.take)
         self._leased = leased
+        self._lease_until_us = 0 if leased else NO_LEASE
         self._scenarios: list[Scenario] = []
+        self._holding = Holding()
         self._assign: Assign | None = None
         self._fixtures: Fixtures | None = None
         self._crew: Crew | None = None
         self._executor: Executor | None = None
+        self._start: Start | None = None
+        self._taken: set[int] = set()
+        """Slots that run in the current phase, or did."""
+        self._gave = False
+        """Whether some of them were given away."""
         self._stop: Stop | None = None
+        self._orphaned = False
+        self._outside: gevent.Greenlet | None = None
+        """Who runs code of the test's outside a phase."""
         self._told_misuse = False
         self._watchdog = Watchdog(self._recorder, page, scenario_of)
 
     def handle(self, message: Down) -> None:
         """Do what `message` says; blocks for as long as that takes."""
+        if self.heed(message):
+            self.act(message)
+
+    def heed(self, message: Down) -> bool:
+        """Do at once what can't wait for its turn. Whether `message` is to be acted upon, too."""
+        match message:
+            case Alive(until_us=until_us):
+                self._lease_until_us = until_us
+                if self._crew is not None:
+                    self._crew.lease_until_us = until_us
+            case Stop():
+                self.stop(message)
+            case Assign(portions=portions):
+                self._holding.take(portions)
+            case Take():
+                self._take(message)
+            case Yield():
+                self._yield(message)
+        return isinstance(message, Load | Assign | Start | Finish)
+
+    def act(self, message: Down) -> None:
+        """Do what `message` says and takes its time; of orphans nothing is wanted but their end."""
+        if self._orphaned and not isinstance(message, Finish):
+            return
         match message:
             case Load():
-                self._load(message)
+                with self._code_of_tests():
+                    self._load(message)
             case Assign():
-                self._prepare(message)
+                with self._code_of_tests():
+                    self._prepare(message)
             case Start():
                 self._run(message)
             case Finish():
                 self._finish()
-            case Alive():
-                self.heard()
-            case Stop():
-                self.stop(message)
 
-    def watch_parent(self) -> None:
-        """From now on, don't outlive the parent."""
-        self._watchdog.watch()
+    def watch_parent(self, last_deed: Callable[[], None]) -> None:
+        """From now on, don't outlive the parent; `last_deed` is done before a test that never lets go is ended."""
+        self._watchdog.watch_parent(last_deed)
+
+    def lose_parent(self) -> None:
+        """The parent is gone: start nothing more, and let nothing go on for long. Blocks until all had their time."""
+        self._orphaned = True
+        self.stop(Stop(now=False))
+        gevent.sleep(ORPHAN_GRACE_S)
+        self.stop(Stop(now=True))
+        gevent.sleep(ORPHAN_END_S)
+        gevent.get_hub().loop.run_callback(self._cut_off_outside)
 
     def disown(self) -> None:
         """In a child that a test forked: what it does is not the worker's."""
         self._recorder.page = memoryview(bytearray(PAGE_BYTES)).cast("Q")
         self._watchdog.disown()
-
-    def heard(self) -> None:
-        """The parent is there: iterations may start."""
-        if self._crew is not None:
-            self._crew.heard_us = monotonic_us()
 
     def stop(self, message: Stop) -> None:
         """Start no more iterations, in this phase or another."""
@@ -118,6 +162,52 @@ class Worker:
             self._stop = message
         if self._executor is not None:
             self._executor.stop(now=message.now)
+
+    def _take(self, message: Take) -> None:
+        self._holding.take(message.portions, message.from_phase)
+        if self._executor is not None:
+            new = self._slots() - self._taken
+            if self._executor.take(new):  # else they wait for the next Start
+                self._taken |= new
+
+    def _yield(self, message: Yield) -> None:
+        self._holding.give(message.portions)
+        gone = self._taken - self._slots()
+        self._taken -= gone
+        self._gave = self._gave or bool(gone)
+        if self._executor is None:
+            self._send(Yielded(portions=message.portions))
+        else:
+            gevent.spawn(self._tell_when_through, message, self._executor.give(gone), self._executor.over)
+
+    def _tell_when_through(self, message: Yield, leaving: list[gevent.Greenlet], over: Event) -> None:
+        """Say that the slots are nobody's here: once their users are `leaving` no more, or the phase is `over`."""
+        through = gevent.spawn(gevent.joinall, leaving)
+        gevent.wait([through, over], count=1)
+        through.kill()
+        self._send(Yielded(portions=message.portions))
+
+    def _slots(self) -> set[int]:
+        """What is ours of the current phase."""
+        if self._start is None or self._assign is None:
+            return set()
+        return self._holding.slots(self._start.phase, self._assign.plan.phases[self._start.phase].users)
+
+    @contextmanager
+    def _code_of_tests(self) -> Iterator[None]:
+        """Around what runs the tests' code outside a phase, which an orphan ends before its time."""
+        self._outside = gevent.getcurrent()
+        try:
+            yield
+        except Interrupted:
+            if not self._orphaned:
+                raise
+        finally:
+            self._outside = None
+
+    def _cut_off_outside(self) -> None:
+        if self._outside is not None:
+            self._outside.throw(Interrupted("the parent is gone"))
 
     def _misused(self, error: UsageError) -> None:
         """Every iteration would fail for the same reason: one word is enough."""
@@ -132,8 +222,15 @@ class Worker:
             gevent.spawn(self._meter.flush)
 
     def _load(self, message: Load) -> None:
-        if message.log_level is not None:
-            _set_up_logging(message.log_level, message.log_file)
+        try:
+            if message.directory is not None:
+                os.chdir(message.directory)
+            if message.log_level is not None:
+                _set_up_logging(message.log_level, message.log_file)
+        except OSError as error:
+            hint = "it must be there, and allowed, for the user that the worker runs as"
+            self._send(LoadFailed(message=sendable(f"the worker can't begin: {error}"), hint=hint, traceback=""))
+            return
         try:
             suite = load_targets(message.targets, message.search_path, message.select)
         except KeyboardInterrupt:
@@ -178,23 +275,29 @@ class Worker:
             think_time_us=message.think_time_us,
             seed=message.seed,
         )
+        self._crew.lease_until_us = self._lease_until_us
         self._meter.flush()
         gc.collect()
         gc.freeze()
         self._send(Ready(runnable=sum(scenario.cls in runnable for scenario in self._scenarios)))
 
     def _run(self, message: Start) -> None:
+        """Run a phase, or what was taken after it had come to its end here."""
         assign, crew = self._assign, self._crew
         if assign is None or crew is None:
             raise ProtocolError("Start before Assign")
+        if self._start is None or self._start.phase != message.phase:
+            self._taken.clear()
+            self._gave = False
+        self._start = message
         phase = assign.plan.phases[message.phase]
-        slots = share(range(phase.users), assign.worker, assign.workers)
         self._meter.begin(message.run_at_us)
         self._faults.run_at_us = message.run_at_us
-        crew.heard_us = monotonic_us()
         crew.last_end_us = 0
         self._watchdog.start()
-        self._executor = Executor(crew, phase, slots, message.phase_at_us, assign.plan.graceful_stop_us, self._leased)
+        slots = self._slots() - self._taken
+        self._taken |= slots
+        self._executor = Executor(crew, phase, sorted(slots), message.phase_at_us, assign.plan.graceful_stop_us)
         if self._stop is not None:
             self._executor.stop(now=self._stop.now)
         over = Event()
@@ -209,13 +312,14 @@ class Worker:
         self._sampler.end()
         planned_us = phase.duration_us
         ended_us = max(crew.last_end_us, message.phase_at_us) - message.run_at_us
-        if planned_us is not None and crew.runnable and self._stop is None:
+        if planned_us is not None and crew.runnable and self._stop is None and not self._gave:
             ended_us = max(ended_us, message.phase_at_us + planned_us - message.run_at_us)
         self._send(PhaseDone(phase=message.phase, ended_us=ended_us))
 
     def _finish(self) -> None:
         if self._fixtures is not None and not (self._stop is not None and self._stop.now):
-            self._fixtures.tear_down()
+            with self._code_of_tests():
+                self._fixtures.tear_down()
         self._watchdog.stop()
         close_open_hits()
         self._meter.flush(last=True)
@@ -245,29 +349,3 @@ def _set_up_logging(level: str, file: str | None) -> None:
     handler = logging.StreamHandler() if file is None else logging.FileHandler(file, mode="a", encoding="utf-8")
     form = "%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"
     logging.basicConfig(level=level.upper(), format=form, handlers=[handler])
-
-
-def serve(worker: Worker, link: Link, incarnation: int) -> None:
-    """Say Hello and do what the parent says, until Finish; without a parent, stop and leave the last words."""
-    worker.watch_parent()
-    disown_children(worker.disown, link.disown)
-    link.send(Hello(protocol=PROTOCOL, incarnation=incarnation))
-    orders: Queue[Down] = Queue()
-
-    def listen(messages: Iterable[Down]) -> None:
-        for message in messages:
-            worker.heard()
-            if isinstance(message, Stop):
-                worker.stop(message)
-            elif not isinstance(message, Alive):
-                orders.put(message)
-        worker.stop(Stop(now=True))
-        orders.put(Finish())
-
-    gevent.spawn(listen, link)
-    while True:
-        order = orders.get()
-        worker.handle(order)
-        if isinstance(order, Finish):
-            break
-    link.close()

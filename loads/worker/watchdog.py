@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 BLOCKED_AFTER_S: Final = 0.25
 """An event loop that is late by so much is blocked."""
 _BEAT_S: Final = 0.05
-_ORPHAN_S: Final = 8.0
+_ORPHAN_S: Final = 6.0
+"""Longer than an orphaned worker needs to end by itself."""
 
 
 class Watchdog:
@@ -44,6 +45,7 @@ class Watchdog:
         self._blocked: tuple[str, str] | None = None
         self._parent = os.getppid()
         self._orphaned_ns: int | None = None
+        self._last_deed: Callable[[], object] = lambda: None
         self._running = False
         self._watching = False
         self._beating: gevent.Greenlet | None = None
@@ -55,6 +57,11 @@ class Watchdog:
         self._running = True
         self._beat_ns = monotonic_ns()
         self._beating = gevent.spawn(self._beat)
+        self.watch()
+
+    def watch_parent(self, last_deed: Callable[[], object]) -> None:
+        """Don't outlive the parent for long. `last_deed` is done before, on the native thread."""
+        self._last_deed = last_deed
         self.watch()
 
     def watch(self) -> None:
@@ -92,6 +99,7 @@ class Watchdog:
         elif self._orphaned_ns is None:
             self._orphaned_ns = monotonic_ns()
         elif monotonic_ns() - self._orphaned_ns > _ORPHAN_S * 1e9:
+            self._last_deed()
             os._exit(1)
 
     def _watch(self) -> None:

@@ -19,11 +19,13 @@ from loads.plan.spec import Phase, Plan
 from loads.wire.codec import MAX_FRAME_BYTES, Unframer, frame, from_parent, from_worker
 from loads.wire.messages import (
     PROTOCOL,
+    Alive,
     Assign,
     Bye,
     Delta,
     Down,
     Hello,
+    Kept,
     Load,
     Loaded,
     LoadFailed,
@@ -32,7 +34,10 @@ from loads.wire.messages import (
     ScenarioInfo,
     Start,
     Stop,
+    Take,
     Up,
+    Yield,
+    Yielded,
 )
 from tests.build import healths, summaries
 
@@ -48,9 +53,14 @@ VALID = [
         PhaseDone(phase=0, ended_us=5),
         Bye(last_seq=70_000),
         Load(targets=("a", "b"), search_path=("/",)),
-        Assign(worker=0, workers=2, plan=PLAN, seed=7, server_url=None, fresh_session=False),
+        Assign(worker=0, portions=(((1, 2), (0, 3)), ()), plan=PLAN, seed=7, server_url=None, fresh_session=False),
         Start(phase=0, run_at_us=1, phase_at_us=2),
         Stop(now=True),
+        Alive(until_us=2**40),
+        Kept(seq=3),
+        Take(portions=(((0, 2),),), from_phase=1),
+        Yield(portions=((),)),
+        Yielded(portions=()),
     )
 ]
 deltas = st.builds(

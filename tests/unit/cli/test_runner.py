@@ -12,8 +12,8 @@ from loads.cli.runner import main
 from loads.plan.http import HttpOptions
 from loads.plan.profile import Stage
 from loads.plan.spec import LoadOptions
-from loads.runner.spec import RunSpec
 from loads.units import US_PER_S
+from loads.wire.run import RunSpec
 
 
 @pytest.fixture(autouse=True)

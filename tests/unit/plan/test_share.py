@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loads.plan.share import share
+from loads.plan.share import WHOLE, Portion, cut, share, slots_of
 
 slot_ranges = st.builds(range, st.integers(0, 50), st.integers(0, 400), st.integers(1, 9))
 worker_counts = st.integers(1, 20)
@@ -29,6 +29,21 @@ def test_a_share_of_a_share_is_a_share(slots: range, levels: list[int]) -> None:
     for workers in levels:
         parts = [share(part, worker, workers) for part in parts for worker in range(workers)]
     assert sorted(slot for part in parts for slot in part) == list(slots)
+
+
+@given(st.integers(0, 200), st.lists(worker_counts, max_size=4))
+def test_a_portion_that_is_cut_is_still_the_whole(slots: int, levels: list[int]) -> None:
+    """Whoever is cut, however often: each slot is in one portion."""
+    portions: list[Portion] = [WHOLE]
+    for parts in levels:
+        portions = [*cut(portions[0], parts), *portions[1:]]
+    assert sorted(slot for portion in portions for slot in slots_of(portion, slots)) == list(range(slots))
+
+
+@given(st.integers(0, 200), worker_counts)
+def test_a_part_of_everything_is_a_share(slots: int, workers: int) -> None:
+    for worker in range(workers):
+        assert slots_of(((worker, workers),), slots) == share(range(slots), worker, workers)
 
 
 @given(st.integers(0, 200), worker_counts, st.integers(0, 200))

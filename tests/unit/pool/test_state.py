@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from loads.errors import ProtocolError
 from loads.metrics.counters import Counts
 from loads.plan.http import HttpOptions
 from loads.plan.profile import Stage
+from loads.plan.share import WHOLE, Portion, cut
 from loads.plan.spec import Phase, Plan
 from loads.pool.events import (
     AllGone,
@@ -21,17 +24,23 @@ from loads.pool.events import (
     Go,
     Halt,
     Kill,
+    Lease,
     Lost,
     Measured,
     MemberState,
     PhaseOver,
     Refused,
+    Resumed,
     Said,
+    Share,
+    Shared,
     Spawn,
     Tell,
     Tick,
+    Took,
 )
-from loads.pool.state import CUT_OFF_US, DEATHS_WITHIN_US, MAX_DEATHS, MUTE_US, PoolState
+from loads.pool.member import CUT_OFF_US, DEATHS_WITHIN_US, MAX_DEATHS, MUTE_US
+from loads.pool.state import LEASE_US, PoolState
 from loads.units import US_PER_S
 from loads.wire.messages import (
     PROTOCOL,
@@ -41,6 +50,7 @@ from loads.wire.messages import (
     Delta,
     Finish,
     Hello,
+    Kept,
     Load,
     Loaded,
     LoadFailed,
@@ -50,7 +60,10 @@ from loads.wire.messages import (
     ScenarioInfo,
     Start,
     Stop,
+    Take,
     Up,
+    Yield,
+    Yielded,
 )
 from tests.build import iterations_of
 
@@ -75,6 +88,7 @@ SAMPLES: list[Up] = [
     READY,
     Delta(seq=1, t_us=0, users=1, summary=iterations_of(1)),
     PhaseDone(phase=0, ended_us=5),
+    Yielded(portions=()),
     BYE,
 ]
 MAY_SAY = {
@@ -100,6 +114,15 @@ def go_of(phase: int, phase_at_us: int = AT_US) -> Go:
 
 def start_of(phase: int, phase_at_us: int = AT_US) -> Start:
     return Start(phase=phase, run_at_us=AT_US, phase_at_us=phase_at_us)
+
+
+def alive_of(now_us: int) -> Alive:
+    return Alive(until_us=now_us + LEASE_US)
+
+
+def started(worker: int, phase: int = 0) -> list[Effect]:
+    """What a worker is told that starts at `AT_US`."""
+    return [Tell(worker, alive_of(AT_US)), Tell(worker, start_of(phase))]
 
 
 def delta_of(seq: int, started: int = 1, ended: int = 1, *, t_us: int = 0, sent: int = 0) -> Delta:
@@ -174,15 +197,15 @@ def test_two_workers_from_the_first_process_to_the_last() -> None:
     assert told == [(0, Assign), (1, Assign)]
     assert said(state, 0, READY) == []
     assert said(state, 1, READY) == [AllReady()]
-    assert state.handle(go_of(0), AT_US) == [Tell(0, start_of(0)), Tell(1, start_of(0))]
+    assert state.handle(go_of(0), AT_US) == [*started(0), *started(1)]
     assert repr(state) == "<Pool phase=0 0:running 1:running>"
     delta = delta_of(1)
-    assert said(state, 1, delta) == [Measured(1, delta)]
+    assert said(state, 1, delta) == [Measured(1, 0xBEEF, delta), Tell(1, Kept(seq=1))]
     assert said(state, 0, PhaseDone(phase=0, ended_us=700)) == []
     assert repr(state) == "<Pool phase=0 0:resting 1:running>"
     assert said(state, 1, PhaseDone(phase=0, ended_us=400)) == [PhaseOver(0, 700)]
-    start = start_of(1, AT_US + 9)
-    assert state.handle(go_of(1, AT_US + 9), AT_US) == [Tell(0, start), Tell(1, start)]
+    start, lease = start_of(1, AT_US + 9), alive_of(AT_US)
+    assert state.handle(go_of(1, AT_US + 9), AT_US) == [Tell(0, lease), Tell(0, start), Tell(1, lease), Tell(1, start)]
     assert said(state, 0, PhaseDone(phase=1, ended_us=900)) == []
     assert said(state, 1, PhaseDone(phase=1, ended_us=950)) == [PhaseOver(1, 950)]
     assert state.handle(End(), AT_US) == [Tell(0, Finish()), Tell(1, Finish())]
@@ -204,12 +227,12 @@ def test_each_worker_is_told_its_number_and_the_whole_plan() -> None:
         "stop_on_failure": 3,
         "http": HttpOptions(insecure_tls=True),
     }
-    assert state.handle(Begin(**told), 0) == [Tell(0, Assign(worker=0, workers=1, **told))]
+    assert state.handle(Begin(**told), 0) == [Tell(0, Assign(worker=0, portions=(((0, 1),),), **told))]
 
 
 def test_each_tick_tells_every_worker_that_the_parent_is_there() -> None:
     state = running_pool(COUNTED, workers=2)
-    assert state.handle(Tick(), AT_US) == [Tell(0, Alive()), Tell(1, Alive())]
+    assert state.handle(Tick(), AT_US) == [Tell(0, alive_of(AT_US)), Tell(1, alive_of(AT_US))]
 
 
 def test_a_process_that_has_not_spoken_yet_is_not_spoken_to() -> None:
@@ -227,7 +250,8 @@ def test_a_worker_can_only_say_what_belongs_to_its_state(wanted: MemberState, me
     if type(message) in MAY_SAY[wanted]:
         assert isinstance(state.handle(Said(0, message), AT_US), list)
         return
-    with pytest.raises(ProtocolError, match=f"worker 0 said {type(message).__name__} while {wanted.value}"):
+    out_of_turn = f"worker 0 said {type(message).__name__} while {wanted.value}"
+    with pytest.raises(ProtocolError, match=f"{out_of_turn}|worker 0 yielded what it was not told to"):
         state.handle(Said(0, message), AT_US)
     assert (vars(state), repr(state)) == (before, shown)
 
@@ -303,7 +327,7 @@ def test_with_a_duration_a_dead_worker_is_replaced_and_goes_on_with_the_same_pha
     assert repr(state) == "<Pool phase=0 0:starting 1:running>"
     assert said(state, 0, HELLO) == [Tell(0, LOAD)]
     assert [type(effect.message) for effect in said(state, 0, LOADED) if isinstance(effect, Tell)] == [Assign]
-    assert said(state, 0, READY) == [Tell(0, start_of(0))]
+    assert said(state, 0, READY) == started(0)
     assert repr(state) == "<Pool phase=0 0:running 1:running>"
 
 
@@ -319,7 +343,7 @@ def test_deltas_of_a_replacement_count_from_one_again() -> None:
     said(state, 0, delta_of(1), delta_of(2))
     state.handle(died(0, started=2, ended=2), AT_US + US_PER_S)
     delta = delta_of(1)
-    assert said(state, 0, HELLO, LOADED, READY, delta) == [Measured(0, delta)]
+    assert said(state, 0, HELLO, LOADED, READY, delta) == [Measured(0, 0xBEEF, delta), Tell(0, Kept(seq=1))]
 
 
 def test_with_hits_a_dead_worker_is_not_replaced_and_the_others_end_the_phase() -> None:
@@ -345,16 +369,16 @@ def test_with_hits_and_another_phase_a_dead_worker_is_replaced_for_that() -> Non
     assert (lost.replaced, spawn) == (True, Spawn(0))
     assert said(state, 0, HELLO, LOADED, READY) == []
     assert said(state, 1, PhaseDone(phase=0, ended_us=9)) == [PhaseOver(0, 9)]
-    assert state.handle(go_of(1), AT_US) == [Tell(0, start_of(1)), Tell(1, start_of(1))]
+    assert state.handle(go_of(1), AT_US) == [*started(0, 1), *started(1, 1)]
 
 
 def test_a_replacement_that_is_late_for_the_next_phase_joins_it() -> None:
     state = running_pool(COUNTED, COUNTED, workers=2)
     state.handle(died(0, started=1), AT_US)
     said(state, 1, PhaseDone(phase=0, ended_us=9))
-    assert state.handle(go_of(1), AT_US) == [Tell(1, start_of(1))]
+    assert state.handle(go_of(1), AT_US) == started(1, 1)
     assert said(state, 1, PhaseDone(phase=1, ended_us=20)) == []
-    assert said(state, 0, HELLO, LOADED, READY) == [Tell(0, start_of(1))]
+    assert said(state, 0, HELLO, LOADED, READY) == started(0, 1)
 
 
 def test_a_death_after_the_time_is_over_ends_the_workers_part() -> None:
@@ -471,7 +495,7 @@ def test_a_worker_that_dies_while_finishing_is_a_loss() -> None:
 def test_a_graceful_stop_is_passed_on_and_has_a_deadline() -> None:
     state = running_pool(COUNTED)
     assert state.handle(Halt(now=False), AT_US) == [Tell(0, Stop(now=False))]
-    assert state.handle(Tick(), AT_US + GRACE_US + MUTE_US - 1) == [Tell(0, Alive())]
+    assert state.handle(Tick(), AT_US + GRACE_US + MUTE_US - 1) == [Tell(0, alive_of(AT_US + GRACE_US + MUTE_US - 1))]
     assert state.handle(Tick(), AT_US + GRACE_US + MUTE_US) == [Kill(0)]
 
 
@@ -479,7 +503,9 @@ def test_a_hard_stop_has_a_short_deadline_even_after_a_graceful_one() -> None:
     state = running_pool(TIMED)
     state.handle(Halt(now=False), AT_US)
     assert state.handle(Halt(now=True), AT_US + US_PER_S) == [Tell(0, Stop(now=True))]
-    assert state.handle(Tick(), AT_US + US_PER_S + CUT_OFF_US - 1) == [Tell(0, Alive())]
+    assert state.handle(Tick(), AT_US + US_PER_S + CUT_OFF_US - 1) == [
+        Tell(0, alive_of(AT_US + US_PER_S + CUT_OFF_US - 1))
+    ]
     assert state.handle(Tick(), AT_US + US_PER_S + CUT_OFF_US) == [Kill(0)]
 
 
@@ -494,7 +520,7 @@ def test_a_worker_that_does_not_end_its_phase_in_time_is_killed() -> None:
     state = running_pool(TIMED)
     over_us = AT_US + TEN_S + GRACE_US + MUTE_US
     said(state, 0, Delta(seq=1, t_us=0, users=1, summary=iterations_of(0)), now_us=over_us - 2)
-    assert state.handle(Tick(), over_us - 1) == [Tell(0, Alive())]
+    assert state.handle(Tick(), over_us - 1) == [Tell(0, alive_of(over_us - 1))]
     assert state.handle(Tick(), over_us) == [Kill(0)]
 
 
@@ -502,20 +528,20 @@ def test_iterations_may_take_as_long_as_they_like_when_hits_decide() -> None:
     state = running_pool(COUNTED)
     late_us = AT_US + 1_000 * GRACE_US
     said(state, 0, Delta(seq=1, t_us=0, users=1, summary=iterations_of(0)), now_us=late_us - 1)
-    assert state.handle(Tick(), late_us) == [Tell(0, Alive())]
+    assert state.handle(Tick(), late_us) == [Tell(0, alive_of(late_us))]
 
 
 def test_a_worker_that_sends_no_deltas_for_the_graceful_stop_and_more_is_killed_and_replaced() -> None:
     state = running_pool(TIMED)
     for second in range(GRACE_US // US_PER_S + 6):
-        assert state.handle(Tick(), AT_US + second * US_PER_S) == [Tell(0, Alive())]
+        assert state.handle(Tick(), AT_US + second * US_PER_S) == [Tell(0, alive_of(AT_US + second * US_PER_S))]
     assert state.handle(Tick(), AT_US + GRACE_US + MUTE_US + 1) == [Kill(0)]
 
 
 def test_a_parent_that_was_frozen_does_not_take_its_workers_for_mute() -> None:
     state = running_pool(TIMED)
-    assert state.handle(Tick(), AT_US) == [Tell(0, Alive())]
-    assert state.handle(Tick(), AT_US + TEN_S - 1) == [Tell(0, Alive())]
+    assert state.handle(Tick(), AT_US) == [Tell(0, alive_of(AT_US))]
+    assert state.handle(Tick(), AT_US + TEN_S - 1) == [Tell(0, alive_of(AT_US + TEN_S - 1))]
 
 
 def test_a_worker_that_does_not_finish_is_killed() -> None:
@@ -544,7 +570,7 @@ def test_a_replacement_that_is_ready_after_a_stop_is_stopped_at_once() -> None:
     state.handle(died(0, started=1), AT_US)
     said(state, 0, HELLO, LOADED)
     state.handle(Halt(now=False), AT_US)
-    assert said(state, 0, READY) == [Tell(0, start_of(0)), Tell(0, Stop(now=False))]
+    assert said(state, 0, READY) == [*started(0), Tell(0, Stop(now=False))]
 
 
 def test_the_end_kills_what_has_not_loaded_and_lets_the_rest_finish() -> None:
@@ -590,3 +616,181 @@ def test_begin_does_not_wake_the_dead() -> None:
     state.handle(died(0), AT_US)
     state.handle(begin_of(TIMED), AT_US)
     assert repr(state) == "<Pool phase=- 0:gone 1:fitting>"
+
+
+# Leases.
+
+
+def test_without_a_lease_of_its_own_a_pool_passes_on_the_owners() -> None:
+    state = PoolState(2, LOAD, own_lease=False)
+    said(state, 0, HELLO, LOADED)
+    assert state.handle(Tick(), AT_US) == []
+    assert state.handle(Lease(77), AT_US) == [Tell(0, Alive(until_us=77))]
+    said(state, 1, HELLO, LOADED)
+    state.handle(begin_of(TIMED), AT_US)
+    for worker in range(2):
+        said(state, worker, READY)
+    lease = Alive(until_us=77)
+    told = [Tell(0, lease), Tell(0, start_of(0)), Tell(1, lease), Tell(1, start_of(0))]
+    assert state.handle(go_of(0), AT_US) == told
+    assert state.handle(Lease(50), AT_US) == [Tell(0, Alive(until_us=50)), Tell(1, Alive(until_us=50))]
+
+
+def test_a_pool_that_was_given_no_lease_starts_without_one() -> None:
+    state = PoolState(1, LOAD, own_lease=False)
+    said(state, 0, HELLO, LOADED)
+    state.handle(begin_of(TIMED), AT_US)
+    said(state, 0, READY)
+    assert state.handle(go_of(0), AT_US) == [Tell(0, start_of(0))]
+
+
+def test_a_mute_worker_is_killed_whoever_gives_the_lease() -> None:
+    state = PoolState(1, LOAD, own_lease=False)
+    said(state, 0, HELLO, LOADED)
+    state.handle(begin_of(TIMED), AT_US)
+    said(state, 0, READY)
+    state.handle(go_of(0), AT_US)
+    state.handle(Halt(now=True), AT_US)
+    assert state.handle(Tick(), AT_US + CUT_OFF_US) == [Kill(0)]
+
+
+# Portions.
+
+FIRST, SECOND = cut(WHOLE, 2)
+
+
+def parts(worker: int, *portions: Portion) -> tuple[Portion, ...]:
+    return tuple((*portion, (worker, 2)) for portion in portions)
+
+
+def sharing_pool(*phases: Phase, portions: tuple[Portion, ...] = (FIRST,)) -> PoolState:
+    """Two workers that run the first phase."""
+    state = PoolState(2, LOAD)
+    for worker in range(2):
+        said(state, worker, HELLO, LOADED)
+    state.handle(replace(begin_of(*phases), first=4, portions=portions), AT_US)
+    for worker in range(2):
+        said(state, worker, READY)
+    state.handle(go_of(0), AT_US)
+    return state
+
+
+def test_a_process_has_its_name_before_it_says_a_word() -> None:
+    state = running_pool(TIMED)
+    state.handle(died(0, started=1), AT_US)
+    took = Took(0, 0xCAFE, Path("page"))
+    assert state.handle(took, AT_US) == [took]
+    lost = state.handle(died(0, started=1), AT_US)[0]
+    assert isinstance(lost, Lost)
+    assert lost.loss.incarnation == 0xCAFE
+
+
+def test_workers_are_numbered_through_and_have_their_part_of_each_portion() -> None:
+    state = PoolState(2, LOAD)
+    said(state, 0, HELLO, LOADED)
+    said(state, 1, HELLO, LOADED)
+    told = state.handle(replace(begin_of(TIMED), first=4, portions=(FIRST, SECOND)), AT_US)
+    assigns = [effect.message for effect in told if isinstance(effect, Tell)]
+    assert [(assign.worker, assign.portions) for assign in assigns if isinstance(assign, Assign)] == [
+        (4, parts(0, FIRST, SECOND)),
+        (5, parts(1, FIRST, SECOND)),
+    ]
+
+
+def test_what_is_new_is_taken_and_started_and_holds_at_once() -> None:
+    state = sharing_pool(TIMED)
+    assert state.handle(Share((FIRST, SECOND), 0), AT_US) == [
+        *(Tell(0, Take(portions=parts(0, SECOND), from_phase=0)), *started(0)),
+        *(Tell(1, Take(portions=parts(1, SECOND), from_phase=0)), *started(1)),
+        Shared((FIRST, SECOND)),
+    ]
+    assert said(state, 0, PhaseDone(phase=0, ended_us=5)) == []
+    assert repr(state) == "<Pool phase=0 0:running 1:running>"
+    assert said(state, 0, PhaseDone(phase=0, ended_us=6)) == []
+    assert repr(state) == "<Pool phase=0 0:resting 1:running>"
+
+
+def test_what_is_missing_is_yielded_and_the_share_holds_when_all_have() -> None:
+    state = sharing_pool(TIMED)
+    yields = [Yield(portions=parts(worker, FIRST)) for worker in range(2)]
+    assert state.handle(Share((), 0), AT_US) == [Tell(0, yields[0]), Tell(1, yields[1])]
+    assert said(state, 0, Yielded(portions=parts(0, FIRST))) == []
+    assert said(state, 1, Yielded(portions=parts(1, FIRST))) == [Shared(())]
+
+
+def test_what_nobody_asked_for_can_not_be_yielded() -> None:
+    state = sharing_pool(TIMED)
+    before = deepcopy(vars(state))
+    with pytest.raises(ProtocolError, match="yielded what it was not told to"):
+        said(state, 0, Yielded(portions=parts(0, FIRST)))
+    assert vars(state) == before
+
+
+def test_the_dead_owe_nothing() -> None:
+    state = sharing_pool(TIMED)
+    state.handle(Share((), 0), AT_US)
+    said(state, 0, Yielded(portions=parts(0, FIRST)))
+    assert state.handle(died(1, started=1), AT_US)[-1] == Shared(())
+
+
+def test_a_replacement_gets_what_is_held_then() -> None:
+    state = sharing_pool(TIMED)
+    state.handle(died(0, started=1), AT_US)
+    state.handle(Share((SECOND,), 0), AT_US)
+    [assign] = said(state, 0, HELLO, LOADED)
+    assert isinstance(assign, Tell)
+    assert isinstance(assign.message, Assign)
+    assert (assign.message.worker, assign.message.portions) == (4, parts(0, SECOND))
+
+
+def test_a_replacement_for_later_phases_does_not_run_again_what_is_due_once() -> None:
+    state = sharing_pool(COUNTED, COUNTED)
+    state.handle(died(0, started=1), AT_US)
+    assign, take = said(state, 0, HELLO, LOADED)
+    assert isinstance(assign, Tell)
+    assert isinstance(assign.message, Assign)
+    assert assign.message.portions == ()
+    assert take == Tell(0, Take(portions=parts(0, FIRST), from_phase=1))
+    said(state, 0, READY)
+    assert state.handle(Share((FIRST, SECOND), 0), AT_US)[:3] == [
+        Tell(0, Take(portions=parts(0, SECOND), from_phase=0)),
+        *started(0),
+    ]
+
+
+def test_what_belongs_to_a_later_phase_is_taken_and_not_started() -> None:
+    state = sharing_pool(COUNTED, COUNTED)
+    assert state.handle(Share((FIRST, SECOND), 1), AT_US) == [
+        Tell(0, Take(portions=parts(0, SECOND), from_phase=1)),
+        Tell(1, Take(portions=parts(1, SECOND), from_phase=1)),
+        Shared((FIRST, SECOND)),
+    ]
+
+
+def test_a_phase_that_was_over_is_resumed_and_ends_again() -> None:
+    state = sharing_pool(TIMED)
+    said(state, 0, PhaseDone(phase=0, ended_us=5))
+    assert said(state, 1, PhaseDone(phase=0, ended_us=5)) == [PhaseOver(0, 5)]
+    later_us = AT_US + TEN_S - 1
+    effects = state.handle(Share((FIRST, SECOND), 0), later_us)
+    assert effects[-2:] == [Resumed(0), Shared((FIRST, SECOND))]
+    assert repr(state) == "<Pool phase=0 0:running 1:running>"
+    assert [type(effect) for effect in state.handle(Tick(), later_us)] == [Tell, Tell]
+    said(state, 0, PhaseDone(phase=0, ended_us=TEN_S))
+    assert said(state, 1, PhaseDone(phase=0, ended_us=TEN_S)) == [PhaseOver(0, TEN_S)]
+
+
+@pytest.mark.parametrize("event", [Halt(now=False), Tick()])
+def test_nothing_is_started_after_a_stop_or_when_the_time_is_over(event: Halt | Tick) -> None:
+    state = sharing_pool(TIMED)
+    state.handle(event, AT_US)
+    now_us = AT_US + (TEN_S if isinstance(event, Tick) else 0)
+    told = [effect.message for effect in state.handle(Share((FIRST, SECOND), 0), now_us) if isinstance(effect, Tell)]
+    assert [type(message) for message in told] == [Take, Take]
+
+
+def test_who_is_not_assigned_yet_is_told_nothing_and_owes_nothing() -> None:
+    state = sharing_pool(TIMED)
+    state.handle(died(0, started=1), AT_US)
+    assert state.handle(Share((), 0), AT_US) == [Tell(1, Yield(portions=parts(1, FIRST)))]
+    assert said(state, 1, Yielded(portions=parts(1, FIRST))) == [Shared(())]

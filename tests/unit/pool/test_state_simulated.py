@@ -15,6 +15,7 @@ from loads.metrics.counters import Counts
 from loads.metrics.result import Result
 from loads.metrics.summary import SeriesKey, Summary
 from loads.plan.profile import Stage
+from loads.plan.share import slots_of
 from loads.plan.spec import Phase, Plan
 from loads.pool.events import (
     AllGone,
@@ -103,7 +104,7 @@ class Process:
                 self.outbox.append(LOADED if self._loads else FAILED)
             case Assign():
                 self._plan = message.plan
-                self._slots = len(range(message.worker, 4, message.workers))
+                self._slots = sum(len(slots_of(portion, 4)) for portion in message.portions)
                 if self._random.random() < 0.2:
                     self._request()
                     self._flush(0)
@@ -242,7 +243,7 @@ class Simulation:
             case AllReady():
                 self.run_at_us = None if self.halt is not None else self.now_us + 50_000
                 self._handle(End() if self.run_at_us is None else Go(0, self.run_at_us, self.run_at_us))
-            case Measured(_, delta):
+            case Measured(_, _, delta):
                 self.result.add(delta.t_us, delta.summary)
             case Lost(loss, missing):
                 self.result.declare(loss, missing)

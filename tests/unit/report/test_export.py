@@ -158,6 +158,7 @@ def test_a_loss_is_declared_with_its_interval_and_its_process() -> None:
     assert document(result)["run"]["losses"] == [
         {
             "worker": 0,
+            "agent": None,
             "incarnation": "000000000000beef",
             "reason": "was killed by SIGKILL",
             "from_s": 1.0,
@@ -165,6 +166,7 @@ def test_a_loss_is_declared_with_its_interval_and_its_process() -> None:
             "iterations": 1,
             "sent": 1,
             "unsent": 0,
+            "users": 0,
         }
     ]
 

@@ -11,9 +11,11 @@ from loads.errors import ExitCode
 from loads.plan.http import HttpOptions
 from loads.plan.profile import Stage
 from loads.plan.spec import LoadOptions, Phase, Plan
-from loads.runner.spec import RunSpec, TestsRefused, count_workers, describe, find_doubts, new_seed, plan_run
+from loads.pool.limits import count_workers, find_doubts
+from loads.runner.spec import TestsRefused, new_seed, plan_here
 from loads.units import US_PER_S
 from loads.wire.messages import Loaded, LoadFailed, ScenarioInfo
+from loads.wire.run import RunSpec, describe
 
 
 def spec_of(workers: int | None = None, **load: Any) -> RunSpec:
@@ -40,15 +42,15 @@ def described(plan: Plan, *weights: int, workers: int = 2) -> list[str]:
     ],
 )
 def test_there_are_never_more_workers_than_users(workers: int, load: dict[str, Any], count: int) -> None:
-    assert count_workers(spec_of(workers, **load)) == count
+    assert count_workers(LoadOptions(**load), workers) == count
 
 
 def test_as_many_workers_as_processors_unless_told_otherwise() -> None:
-    assert count_workers(spec_of(users=(10_000,))) == len(os.sched_getaffinity(0))
+    assert count_workers(LoadOptions(users=(10_000,)), None) == len(os.sched_getaffinity(0))
 
 
 def test_a_plan_and_what_a_report_says_of_it() -> None:
-    plan, info = plan_run(spec_of(users=(4,), hits=(5,)), loaded_of(1, 1), 2)
+    plan, info = plan_here(spec_of(users=(4,), hits=(5,)), loaded_of(1, 1), 2)
     assert plan == Plan((Phase(4, hits=5),))
     assert (info.due, info.users, info.workers, info.seed, info.duration_us) == (20, 4, 2, 7, None)
     assert info.scenarios == ("site.TestSite.test_0", "site.TestSite.test_1")
@@ -57,7 +59,7 @@ def test_a_plan_and_what_a_report_says_of_it() -> None:
 
 
 def test_every_run_has_an_id_of_its_own() -> None:
-    assert plan_run(spec_of(), loaded_of(1), 1)[1].id != plan_run(spec_of(), loaded_of(1), 1)[1].id
+    assert plan_here(spec_of(), loaded_of(1), 1)[1].id != plan_here(spec_of(), loaded_of(1), 1)[1].id
 
 
 def test_the_plan_of_one_test() -> None:
@@ -96,7 +98,7 @@ def test_a_plan_says_what_is_peculiar_about_its_requests() -> None:
     plan = Plan((Phase(1, hits=1),))
     assert describe(plan, loaded_of(1), 1, 7, None, HttpOptions()) == describe(plan, loaded_of(1), 1, 7)
     insecure = replace(spec_of(), http=HttpOptions(insecure_tls=True, source_addresses=("10.0.0.5",)))
-    assert plan_run(insecure, loaded_of(1), 1)[1].plan.splitlines() == [
+    assert plan_here(insecure, loaded_of(1), 1)[1].plan.splitlines() == [
         "Running site.TestSite.test_0",
         "Plan: 1 user x 1 iteration = 1; on 1 worker, seed 7",
         "Requests: certificates are not verified; from 10.0.0.5",

@@ -22,6 +22,7 @@ from loads.wire.messages import (
     Down,
     Finish,
     Hello,
+    Kept,
     Load,
     Loaded,
     LoadFailed,
@@ -32,7 +33,10 @@ from loads.wire.messages import (
     ScenarioInfo,
     Start,
     Stop,
+    Take,
     Up,
+    Yield,
+    Yielded,
 )
 from tests.build import summaries
 
@@ -41,6 +45,7 @@ text = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 texts = st.lists(text, max_size=3).map(tuple)
 counts = st.integers(0, 2**63)
 flags = st.booleans()
+portions = st.lists(st.lists(st.tuples(counts, counts), max_size=3).map(tuple), max_size=3).map(tuple)
 phases = st.one_of(
     st.builds(Phase, counts, hits=counts, ramp_up_us=counts),
     st.builds(Phase, counts, stages=st.lists(st.builds(Stage, counts, counts), max_size=3).map(tuple)),
@@ -59,7 +64,7 @@ http_options = st.builds(
 plans = st.builds(Plan, st.lists(phases, max_size=3).map(tuple), counts, flags)
 MESSAGES: dict[type[Any], st.SearchStrategy[Any]] = {
     Hello: st.builds(Hello, protocol=counts, incarnation=st.integers(0, 2**64 - 1)),
-    Load: st.builds(Load, targets=texts, search_path=texts),
+    Load: st.builds(Load, targets=texts, search_path=texts, directory=st.one_of(st.none(), text)),
     Loaded: st.builds(
         Loaded, scenarios=st.lists(st.builds(ScenarioInfo, name=text, weight=counts)).map(tuple), hooks=texts
     ),
@@ -67,7 +72,7 @@ MESSAGES: dict[type[Any], st.SearchStrategy[Any]] = {
     Assign: st.builds(
         Assign,
         worker=counts,
-        workers=counts,
+        portions=portions,
         plan=plans,
         seed=counts,
         server_url=st.one_of(st.none(), text),
@@ -79,7 +84,11 @@ MESSAGES: dict[type[Any], st.SearchStrategy[Any]] = {
     Delta: st.builds(Delta, seq=counts, t_us=counts, users=counts, summary=summaries()),
     Misused: st.builds(Misused, message=text, hint=text),
     PhaseDone: st.builds(PhaseDone, phase=counts, ended_us=counts),
-    Alive: st.just(Alive()),
+    Alive: st.builds(Alive, until_us=counts),
+    Kept: st.builds(Kept, seq=counts),
+    Take: st.builds(Take, portions=portions, from_phase=counts),
+    Yield: st.builds(Yield, portions=portions),
+    Yielded: st.builds(Yielded, portions=portions),
     Stop: st.builds(Stop, now=flags),
     Finish: st.just(Finish()),
     Bye: st.builds(Bye, last_seq=counts),

@@ -12,13 +12,15 @@ import pytest
 from loads.case import TestCase
 from loads.client.clock import monotonic_us
 from loads.client.user import Numbers
+from loads.metrics.counters import ENDED, STARTED
 from loads.metrics.summary import ITERATION, ITERATION_NAME, SeriesKey, Summary
 from loads.plan.choice import Deck
 from loads.plan.profile import Stage
 from loads.plan.spec import Phase
 from loads.units import US_PER_S
 from loads.worker import executor
-from loads.worker.executor import LEASE_US, Crew, Executor, scenario_of
+from loads.worker.crew import Crew
+from loads.worker.executor import Executor, scenario_of
 from loads.worker.loader import Scenario
 from loads.worker.meter import Meter
 from loads.worker.outcome import Faults
@@ -33,6 +35,10 @@ class Site(TestCase):
 
     def test_who(self) -> None:
         seen.append(self.user)
+
+    def test_slow(self) -> None:
+        seen.append(self.user)
+        gevent.sleep(0.01)
 
     def test_instance(self) -> None:
         seen.append((id(self), self._testMethodName))
@@ -97,10 +103,10 @@ def crew_of(scenarios: Sequence[Scenario], **changes: Any) -> Crew:
     return Crew(scenarios, runnable, deck, recorder, Faults(recorder), meter, **given)
 
 
-def run(crew: Crew, phase: Phase, leased: bool = False) -> Summary:
+def run(crew: Crew, phase: Phase) -> Summary:
     now_us = monotonic_us()
     crew.meter.begin(now_us)
-    Executor(crew, phase, range(phase.users), now_us, 1_000_000, leased).run()
+    Executor(crew, phase, range(phase.users), now_us, 1_000_000).run()
     return crew.recorder.take()
 
 
@@ -207,20 +213,32 @@ def test_a_case_that_can_not_be_made_costs_its_iteration_and_a_pause() -> None:
     assert (totals.started, totals.ended, totals.errors) == (2, 2, 2)
 
 
-def test_without_a_word_from_the_parent_no_iteration_starts() -> None:
+def test_after_the_lease_no_iteration_starts_until_there_is_another() -> None:
     crew = crew_of([Scenario(Site, "test_who", 1)])
-    crew.heard_us -= 2 * LEASE_US
-    waiting = gevent.spawn(run, crew, Phase(1, hits=1), leased=True)
+    crew.lease_until_us = monotonic_us() - 1
+    waiting = gevent.spawn(run, crew, Phase(1, hits=1))
     waiting.join(0.1)
     assert not seen
-    crew.heard_us = monotonic_us()
+    crew.lease_until_us = monotonic_us() + US_PER_S
     waiting.join(5)
     assert len(seen) == 1
 
 
-def test_who_has_no_parent_waits_for_no_word() -> None:
+def test_a_lease_that_is_taken_back_ends_what_would_have_gone_on() -> None:
+    crew = crew_of([Scenario(Site, "test_slow", 1)])
+    crew.lease_until_us = monotonic_us() + 60 * US_PER_S
+    running = gevent.spawn(run, crew, Phase(1, hits=10_000))
+    gevent.sleep(0.05)
+    crew.lease_until_us = monotonic_us()
+    count = len(seen)
+    running.join(0.1)
+    assert len(seen) <= count + 1
+    assert not running.dead
+    running.kill()
+
+
+def test_who_needs_no_lease_waits_for_none() -> None:
     crew = crew_of([Scenario(Site, "test_who", 1)])
-    crew.heard_us -= 2 * LEASE_US
     assert run(crew, Phase(1, hits=2)).totals.ended == 2
 
 
@@ -259,3 +277,152 @@ def test_an_iteration_that_does_not_let_itself_be_cut_off_is_given_up(monkeypatc
     assert crew.recorder.summary.totals.interrupted == len(seen) == 1
     gevent.sleep(0.4)
     assert (crew.recorder.summary.totals.interrupted, crew.recorder.summary.totals.ended) == (1, 0)
+
+
+# Users that come and go in mid-phase.
+
+LONG = Phase(8, stages=(Stage(0, 8), Stage(60 * US_PER_S, 8)))
+
+
+def begin(crew: Crew, phase: Phase, slots: Sequence[int]) -> tuple[Executor, gevent.Greenlet]:
+    """A phase that goes on."""
+    now_us = monotonic_us()
+    crew.meter.begin(now_us)
+    running = Executor(crew, phase, slots, now_us, US_PER_S)
+    return running, gevent.spawn(running.run)
+
+
+def end(running: Executor, greenlet: gevent.Greenlet) -> None:
+    running.stop(now=True)
+    greenlet.join(5)
+    assert greenlet.dead
+
+
+def users_of(crew: Crew) -> int:
+    """As the meter counts them."""
+    return crew.meter._users
+
+
+def test_users_that_are_taken_run_at_once_and_those_given_run_no_more() -> None:
+    crew = crew_of([Scenario(Site, "test_slow", 1)])
+    running, greenlet = begin(crew, LONG, [0, 1])
+    gevent.sleep(0.03)
+    assert running.take([2, 3])
+    gevent.sleep(0.03)
+    assert ({numbers.user for numbers in seen}, users_of(crew)) == ({0, 1, 2, 3}, 4)
+    leaving = running.give([0, 2])
+    gevent.joinall(leaving, 5)
+    assert users_of(crew) == 2
+    seen.clear()
+    gevent.sleep(0.03)
+    assert {numbers.user for numbers in seen} == {1, 3}
+    end(running, greenlet)
+    totals = crew.recorder.take().totals
+    assert totals.started == totals.ended + totals.interrupted
+    assert users_of(crew) == 0
+
+
+def test_who_is_given_in_mid_iteration_comes_to_its_end() -> None:
+    crew = crew_of([Scenario(Site, "test_slow", 1)])
+    running, greenlet = begin(crew, LONG, [0])
+    gevent.sleep(0.005)
+    [leaving] = running.give([0])
+    assert not leaving.dead
+    leaving.join(5)
+    greenlet.join(5)
+    totals = crew.recorder.take().totals
+    assert (totals.started, totals.ended, totals.interrupted) == (1, 1, 0)
+
+
+def test_who_waits_between_two_iterations_leaves_at_once() -> None:
+    """For its think time, its window, or its lease."""
+    for change in ("think", "window", "lease"):
+        crew = crew_of([Scenario(Site, "test_who", 1)], think_time_us=(10**8, 10**8) if change == "think" else None)
+        crew.lease_until_us = 0 if change == "lease" else crew.lease_until_us
+        late = Phase(1, stages=(Stage(60 * US_PER_S, 0), Stage(0, 1), Stage(US_PER_S, 1)))
+        running, greenlet = begin(crew, late if change == "window" else LONG, [0])
+        gevent.sleep(0.02)
+        gevent.joinall(running.give([0]), 1)
+        greenlet.join(1)
+        assert greenlet.dead, change
+        assert crew.recorder.take().totals.errors == 0
+
+
+def test_a_slot_that_is_taken_back_waits_for_who_runs_it_still() -> None:
+    crew = crew_of([Scenario(Site, "test_slow", 1)])
+    running, greenlet = begin(crew, LONG, [0])
+    gevent.sleep(0.005)
+    for _ in range(3):
+        running.give([0])
+        running.take([0])
+        assert crew.recorder.page[STARTED] - crew.recorder.page[ENDED] == 1
+    gevent.sleep(0.05)
+    assert crew.recorder.page[STARTED] - crew.recorder.page[ENDED] <= 1
+    assert crew.recorder.page[STARTED] > 2
+    end(running, greenlet)
+
+
+def test_what_runs_already_is_not_taken_twice() -> None:
+    crew = crew_of([Scenario(Site, "test_slow", 1)])
+    running, greenlet = begin(crew, Phase(2, hits=3), [0])
+    running.take([0, 1])
+    greenlet.join(5)
+    assert Counter(numbers.user for numbers in seen) == {0: 3, 1: 3}
+
+
+def test_what_of_a_taken_slots_time_is_over_is_skipped() -> None:
+    """Slot 1 had its first window before it came, and its second is to come; slot 2 is in its only one."""
+    down = (Stage(0, 3), Stage(50_000, 3), Stage(0, 1), Stage(100_000, 1), Stage(0, 2), Stage(200_000, 2))
+    crew = crew_of([Scenario(Site, "test_slow", 1)])
+    running, greenlet = begin(crew, Phase(3, stages=down), [0])
+    gevent.sleep(0.08)
+    running.take([1, 2])
+    gevent.sleep(0.04)
+    assert {numbers.user for numbers in seen} == {0}
+    gevent.sleep(0.08)
+    assert {numbers.user for numbers in seen} == {0, 1}
+    greenlet.join(5)
+    assert {numbers.user for numbers in seen} == {0, 1}
+
+
+def test_the_last_to_leave_ends_the_phase_and_then_it_is_too_late() -> None:
+    crew = crew_of([Scenario(Site, "test_slow", 1)])
+    running, greenlet = begin(crew, LONG, [0, 1])
+    running.give([0, 1])
+    greenlet.join(5)
+    assert greenlet.dead
+    assert running.over.is_set()
+    assert not running.take([0])
+
+
+def test_all_users_together_have_one_breath(monkeypatch: pytest.MonkeyPatch) -> None:
+    crew = crew_of([Scenario(Site, "test_slow", 1)])
+    running, greenlet = begin(crew, LONG, [0, 1])
+    two = running.breath_us
+    running.take([2, 3])
+    assert running.breath_us == two // 2
+    running.give([1, 2, 3])
+    assert running.breath_us == two * 2
+    end(running, greenlet)
+
+
+def test_leaving_users_that_let_nobody_end_them_are_given_up_with_the_phase(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stubborn(TestCase):
+        def test_it(self) -> None:
+            while not seen:
+                try:
+                    gevent.sleep(0.01)
+                except BaseException:
+                    continue
+
+    monkeypatch.setattr(executor, "CUT_OFF_S", 0.05)
+    crew = crew_of([Scenario(Stubborn, "test_it", 1)])
+    running, greenlet = begin(crew, LONG, [0, 1])
+    gevent.sleep(0.02)
+    leaving = running.give([0])
+    end(running, greenlet)
+    assert crew.recorder.summary.totals.interrupted == 2
+    assert users_of(crew) == 0
+    seen.append("enough")
+    gevent.joinall(leaving, 5)
+    assert crew.recorder.summary.totals.interrupted == 2

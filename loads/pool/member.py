@@ -1,0 +1,181 @@
+"""One worker as its pool sees it: where it is in its life, what it holds and has delivered, how long it may be silent.
+
+Tells this one worker what `PoolState` decides for all of them. Pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from loads.metrics.counters import Counts
+from loads.metrics.result import Loss
+from loads.plan.share import Portion
+from loads.pool.events import Begin, Died, Effect, Go, Kill, MemberState, Tell
+from loads.pool.shares import Held, without
+from loads.units import US_PER_S
+from loads.wire.messages import Alive, Assign, Delta, Finish, Start, Stop, Take, Yield
+
+MUTE_US: Final = 5 * US_PER_S
+"""How long beyond the graceful stop a worker may be silent before it is killed."""
+CUT_OFF_US: Final = 3 * US_PER_S
+"""The same after a hard stop."""
+MAX_DEATHS: Final = 5
+DEATHS_WITHIN_US: Final = 60 * US_PER_S
+
+
+@dataclass
+class Member:
+    """Worker `number`: one process after the other, but only one at a time.
+
+    Attributes:
+        held: what it is to run, here and in the phases that follow.
+        starts: how many times it was told Start and has not answered PhaseDone.
+        heard_us: when it was heard last, or could have been; None: it has nothing to say.
+        mute_at_us: when it should have come to an end.
+        unfit: why it can't run the tests that others can.
+    """
+
+    number: int
+    held: tuple[Held, ...] = ()
+    state: MemberState = MemberState.STARTING
+    incarnation: int = 0
+    delivered: Counts = field(default_factory=Counts)
+    last_seq: int = 0
+    last_us: int = 0
+    said_bye: bool = False
+    starts: int = 0
+    deaths_us: list[int] = field(default_factory=list)
+    mute_at_us: int | None = None
+    heard_us: int | None = None
+    unfit: str | None = None
+
+    @property
+    def is_present(self) -> bool:
+        """Whether there is a process that has said who it is."""
+        return self.state not in (MemberState.GONE, MemberState.STARTING)
+
+    @property
+    def is_assigned(self) -> bool:
+        """Whether it knows what it is to run, and may run it yet."""
+        return self.state in (MemberState.FITTING, MemberState.READY, MemberState.RUNNING, MemberState.RESTING)
+
+    @property
+    def can_start(self) -> bool:
+        """Whether it has all it needs to run a phase, and perhaps runs one."""
+        return self.state in (MemberState.READY, MemberState.RUNNING, MemberState.RESTING)
+
+    def deliver(self, delta: Delta, run_us: int) -> None:
+        """`delta` came at `run_us` of the run."""
+        self.last_seq = delta.seq
+        self.last_us = max(self.last_us, min(delta.t_us + US_PER_S, run_us))
+        counts = zip(self.delivered, delta.summary.counts, strict=True)
+        self.delivered = Counts(*(mine + more for mine, more in counts))
+
+    def take(self, portions: tuple[Portion, ...], from_phase: int) -> None:
+        """From phase `from_phase` on it runs these, too."""
+        self.held += tuple(Held(portion, from_phase) for portion in portions)
+
+    def assign(self, begin: Begin, phase: int) -> list[Effect]:
+        """Tell it what to run, while `phase` goes on or is to come."""
+        self.state = MemberState.FITTING
+        assign = Assign(
+            worker=begin.first + self.number,
+            portions=tuple(held.portion for held in self.held if held.from_phase <= phase),
+            plan=begin.plan,
+            seed=begin.seed,
+            server_url=begin.server_url,
+            fresh_session=begin.fresh_session,
+            think_time_us=begin.think_time_us,
+            stop_on_failure=begin.stop_on_failure,
+            http=begin.http,
+        )
+        later = [held for held in self.held if held.from_phase > phase]
+        takes = [Take(portions=(held.portion,), from_phase=held.from_phase) for held in later]
+        return [Tell(self.number, assign), *(Tell(self.number, take) for take in takes)]
+
+    def share(self, takes: tuple[Portion, ...], yields: tuple[Portion, ...], from_phase: int) -> list[Effect]:
+        """What it runs has changed. Who is not assigned yet will be told then."""
+        self.held = without(self.held, yields)
+        self.take(takes, from_phase)
+        effects: list[Effect] = []
+        if takes and self.is_assigned:
+            effects.append(Tell(self.number, Take(portions=takes, from_phase=from_phase)))
+        if yields and self.is_assigned:
+            effects.append(Tell(self.number, Yield(portions=yields)))
+        return effects
+
+    def start(self, go: Go, lease_until_us: int | None, now_us: int, ends_us: int | None) -> list[Effect]:
+        """Tell it to start the phase, whose last iteration ends before `ends_us`, or to run what it took of it."""
+        self.state = MemberState.RUNNING
+        self.starts += 1
+        self.heard_us = max(go.phase_at_us, now_us, self.heard_us or 0)
+        if ends_us is not None:
+            self.limit(ends_us + MUTE_US)
+        start = Tell(self.number, Start(phase=go.phase, run_at_us=go.run_at_us, phase_at_us=go.phase_at_us))
+        return [start] if lease_until_us is None else [Tell(self.number, Alive(until_us=lease_until_us)), start]
+
+    def finish(self, until_us: int) -> list[Effect]:
+        """No phase follows. What has not loaded the tests yet is not waited for."""
+        if self.state in (MemberState.GONE, MemberState.FINISHING):
+            return []
+        if self.state in (MemberState.STARTING, MemberState.LOADING):
+            return [Kill(self.number)]
+        self.state = MemberState.FINISHING
+        self.mute_at_us = until_us
+        return [Tell(self.number, Finish())]
+
+    def halt(self, now: bool, until_us: int) -> list[Effect]:
+        """Let it start nothing more."""
+        if self.state is MemberState.GONE:
+            return []
+        self.limit(until_us)
+        return [Kill(self.number) if self.state is MemberState.STARTING else Tell(self.number, Stop(now=now))]
+
+    def tick(self, now_us: int, slept: bool, grace_us: int, lease_until_us: int | None) -> list[Effect]:
+        """Time has passed: end it if it is mute, else let it go on. `slept`: it was this process that heard nothing."""
+        if not self.is_present:
+            return []
+        if slept and self.heard_us is not None:
+            self.heard_us = now_us
+        if self._is_mute(now_us, grace_us):
+            self.mute_at_us = self.heard_us = None
+            return [Kill(self.number)]
+        return [] if lease_until_us is None else [Tell(self.number, Alive(until_us=lease_until_us))]
+
+    def successor(self, last_us: int, from_phase: int | None) -> Member:
+        """Who takes its place: at once, or not before `from_phase`, as iterations that are due run only once."""
+        held = tuple(replace(each, from_phase=max(each.from_phase, from_phase or 0)) for each in self.held)
+        return Member(self.number, held, last_us=last_us, deaths_us=self.deaths_us)
+
+    def limit(self, until_us: int) -> None:
+        """It has to come to an end until then, or before."""
+        self.mute_at_us = min(until_us, self.mute_at_us or until_us)
+
+    def _is_mute(self, now_us: int, grace_us: int) -> bool:
+        """Whether it should have ended long ago, or runs and has not sent its delta of each second for too long."""
+        if self.mute_at_us is not None and now_us >= self.mute_at_us:
+            return True
+        silent = self.state is MemberState.RUNNING and self.heard_us is not None
+        return silent and now_us - (self.heard_us or 0) > grace_us + MUTE_US
+
+    def die_often(self, now_us: int) -> bool:
+        """Count one more death; whether there were too many lately."""
+        self.deaths_us = [at_us for at_us in self.deaths_us if now_us - at_us < DEATHS_WITHIN_US] + [now_us]
+        return len(self.deaths_us) >= MAX_DEATHS
+
+    def loss(self, died: Died, run_us: int) -> tuple[Loss, Counts]:
+        """What died with its process at `run_us` of the run, and what its counters hold beyond what it delivered."""
+        counts = Counts(*(max(both) for both in zip(died.counts, self.delivered, strict=True)))
+        missing = counts - self.delivered
+        loss = Loss(
+            worker=self.number,
+            incarnation=self.incarnation,
+            reason=died.reason if self.unfit is None else f"could not load the tests again ({self.unfit})",
+            from_us=self.last_us,
+            to_us=max(self.last_us, run_us),
+            iterations=counts.started - self.delivered.ended,
+            sent=missing.sent,
+            unsent=missing.unsent,
+        )
+        return loss, missing
