@@ -1,7 +1,8 @@
-"""Messages to bytes and back: MessagePack by msgspec, each frame with its length in front.
+"""Messages to bytes and back: MessagePack by msgspec.
 
-No I/O: bytes in, messages out. Whatever the bytes are, decoding gives messages or `ProtocolError`, and never holds more
-than one frame of `MAX_FRAME_BYTES`.
+Between a worker and its parent each frame has its length in front; in a cluster ZeroMQ does the framing, and a message
+is one frame. No I/O: bytes in, messages out. Whatever the bytes are, decoding gives messages or `ProtocolError`, and
+never holds more than one frame of `MAX_FRAME_BYTES`.
 """
 
 from __future__ import annotations
@@ -12,11 +13,19 @@ from typing import Final, Generic, TypeVar
 import msgspec
 
 from loads.errors import ProtocolError
+from loads.wire.cluster import FromBroker, ToBroker
 from loads.wire.messages import Down, Message, Up
 
 MAX_FRAME_BYTES: Final = 64 << 20
+MAX_MESSAGE_BYTES: Final = 32 << 20
+"""Of a message to the broker, which holds those of many peers at once."""
+MAX_ANSWER_BYTES: Final = 64 << 20
+"""Of a message from the broker: a snapshot is many batches in one."""
 _LENGTH_BYTES: Final = 4
+_BAD: Final = (msgspec.DecodeError, RecursionError, UnicodeError)
 _encoder: Final = msgspec.msgpack.Encoder()
+_to_broker: Final[msgspec.msgpack.Decoder[ToBroker]] = msgspec.msgpack.Decoder(ToBroker)
+_from_broker: Final[msgspec.msgpack.Decoder[FromBroker]] = msgspec.msgpack.Decoder(FromBroker)
 
 T = TypeVar("T")
 
@@ -54,7 +63,7 @@ class Unframer(Generic[T]):
             del self._pending[:end]
             try:
                 message = self._decoder.decode(body)
-            except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+            except _BAD as error:
                 raise ProtocolError(f"not a message of this protocol: {error}") from None
             yield message
 
@@ -67,3 +76,42 @@ def from_worker() -> Unframer[Up]:
 def from_parent() -> Unframer[Down]:
     """For the worker's end."""
     return Unframer(msgspec.msgpack.Decoder(Down))
+
+
+def encode(message: ToBroker | FromBroker) -> bytes:
+    """`message` of a cluster as one frame of ZeroMQ.
+
+    Raises:
+        ProtocolError: the other side would refuse it, for its size.
+    """
+    body = _encoder.encode(message)
+    if len(body) > MAX_MESSAGE_BYTES and (len(body) > MAX_ANSWER_BYTES or isinstance(message, ToBroker)):
+        raise ProtocolError(f"a {type(message).__name__} of {len(body):,} bytes is too large to send")
+    return body
+
+
+def decode_to_broker(data: bytes | memoryview) -> ToBroker:
+    """What a peer said to the broker.
+
+    Raises:
+        ProtocolError: that is no message to a broker.
+    """
+    return _decode(_to_broker, data, MAX_MESSAGE_BYTES)
+
+
+def decode_from_broker(data: bytes | memoryview) -> FromBroker:
+    """What the broker said to a peer.
+
+    Raises:
+        ProtocolError: that is no message from a broker.
+    """
+    return _decode(_from_broker, data, MAX_ANSWER_BYTES)
+
+
+def _decode(decoder: msgspec.msgpack.Decoder[T], data: bytes | memoryview, limit_bytes: int) -> T:
+    if len(data) > limit_bytes:
+        raise ProtocolError(f"a message of {len(data):,} bytes is too large")
+    try:
+        return decoder.decode(data)
+    except _BAD as error:
+        raise ProtocolError(f"not a message of this protocol: {error}") from None

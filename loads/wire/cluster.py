@@ -1,0 +1,574 @@
+"""What runners, agents and the broker of a cluster say to each other.
+
+Every peer of the broker begins with `Hello`, whose shape never changes, and hears `Welcome` or `Rejected`. From then on
+
+    runner                          broker                          agent
+    Submit          ->                                              <- Enlist            who I am
+                    <- Fetch ...    the bundle, in pieces
+    Chunk ...       ->
+                    <- Accepted     Prepare         ->              reserved: get the bundle, load the tests
+                                    Chunk ...       ->              <- Fetch ...
+                                                                    <- Standing(LOADED)
+                                    Fit             ->              the plan, and your portions of it
+                                                                    <- Standing(READY)  the barrier
+                    <- Snapshot     Go              ->              start phase 0 at that time
+                    <- Update ...   Stored ...      ->              <- Batch ...         once a second
+                                    Hold            ->              your portions are others now
+                                                                    <- Standing(RESTING) through with the phase
+                                    Go ...          ->              the next one, or
+                                    Wind            ->              no phase will follow: finish
+                                                                    <- Complete          nothing follows batch n
+                    <- Ended        Release         ->              all of it is stored: forget the run
+
+and `Beat` goes to the broker each second from everybody, with `Beaten` as its answer. All orders to agents are level,
+not edge: an agent says in each beat where it stands, the broker says again what it should do next, and an agent that
+is there already does nothing. A message that is lost with a connection costs a second, not a run.
+
+Times: `_us` are microseconds. `sent_us` is the sender's monotonic clock, `broker_us` and what is named `at_us` the
+broker's, all else counts from the run's start.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import Enum
+from typing import Annotated, Final
+
+import msgspec
+
+from loads.metrics.health import Health
+from loads.metrics.result import Loss, Result
+from loads.metrics.summary import Summary
+from loads.plan.share import Portion
+from loads.plan.spec import Plan
+from loads.wire.messages import Loaded
+from loads.wire.run import RunSpec
+
+CHUNK_BYTES: Final = 256 * 1024
+CHUNKS_AHEAD: Final = 2
+"""So many pieces may be asked for and not have come yet: heartbeats must not wait behind files."""
+
+
+U64 = Annotated[int, msgspec.Meta(ge=0)]
+"""Unsigned 64 bits, which is all that MessagePack has room for."""
+Moment = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+"""Microseconds, or a count: what a database has room for."""
+
+
+class _Message(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Base: tagged with its class name."""
+
+
+class Role(Enum):
+    """What a peer of the broker is."""
+
+    AGENT = "agent"
+    RUNNER = "runner"
+
+
+class Stage(Enum):
+    """How far an agent is with its part of a run. In this order, but for RUNNING and RESTING, which alternate."""
+
+    PREPARING = "preparing"
+    LOADED = "loaded"
+    FITTING = "fitting"
+    READY = "ready"
+    RUNNING = "running"
+    RESTING = "resting"
+    WINDING = "winding"
+    COMPLETE = "complete"
+    FAILED = "failed"
+
+
+class RunState(Enum):
+    """Where a run is in its life."""
+
+    WAITING = "waiting"
+    """For agents to be free, and for its bundle."""
+    PREPARING = "preparing"
+    """Agents load the tests."""
+    FITTING = "fitting"
+    """Agents run fixtures; the barrier follows."""
+    RUNNING = "running"
+    ENDING = "ending"
+    """No phase follows; results come in."""
+    ENDED = "ended"
+    """The result is final."""
+    REFUSED = "refused"
+    """It never ran; the reason is kept."""
+
+
+class Trouble(msgspec.Struct, frozen=True, kw_only=True):
+    """Why something can't be: what happened, what to do, a traceback or a tool's output, and where."""
+
+    message: str
+    hint: str = ""
+    traceback: str = ""
+    agent: str | None = None
+
+
+class Who(msgspec.Struct, frozen=True):
+    """A person at a machine."""
+
+    user: str
+    host: str
+
+
+class BundleRef(msgspec.Struct, frozen=True, kw_only=True):
+    """The files of a run, named by their content.
+
+    Attributes:
+        sha256: of the archive, hexadecimal.
+        targets, search_path: instead of those of the spec, relative to where it is unpacked.
+        ca_bundle: where --ca-bundle's file is in it.
+        requirements: lines as pip has them, to be installed before.
+    """
+
+    sha256: str
+    size_bytes: int
+    targets: tuple[str, ...]
+    search_path: tuple[str, ...]
+    ca_bundle: str | None = None
+    requirements: tuple[str, ...] = ()
+
+
+# Everybody, to and from the broker.
+
+
+class Hello(_Message, frozen=True):
+    """First words of every peer; this never changes. `session` is random: the connection's own."""
+
+    protocol: int
+    version: str
+    role: Role
+    session: U64
+
+
+class Welcome(_Message, frozen=True):
+    """You are known. `incarnation` is new at each start of the broker."""
+
+    version: str
+    incarnation: U64
+
+
+class Rejected(_Message, frozen=True):
+    """Not with me: why, and what to do. Nothing more is heard."""
+
+    reason: str
+    hint: str
+
+
+class WhoAreYou(_Message, frozen=True):
+    """Say Hello again: this connection is new to me."""
+
+
+class Standing(_Message, frozen=True):
+    """Where an agent is with the run it works for. Said at each change, and with each beat.
+
+    Attributes:
+        phase: the one it is in, or through with.
+        ended_us: RESTING: when its last iteration ended.
+        run_us: RUNNING and RESTING: the run's age, for a broker that lost its clock.
+        holding: the `version` of the portions that it has.
+        workers: processes that it runs.
+        loaded: LOADED: what the tests are.
+        trouble: FAILED: why.
+    """
+
+    run: str
+    incarnation: U64
+    stage: Stage
+    phase: Annotated[int, msgspec.Meta(ge=-1)] = -1
+    ended_us: Moment = 0
+    run_us: int | None = None
+    holding: Moment = 0
+    workers: Moment = 0
+    loaded: Loaded | None = None
+    trouble: Trouble | None = None
+
+
+class Beat(_Message, frozen=True):
+    """I live. `load` is the load average of the last minute; an agent says where it stands."""
+
+    sent_us: int
+    load: float = 0.0
+    standing: Standing | None = None
+
+
+class Beaten(_Message, frozen=True):
+    """Your beat of `sent_us` was here at `broker_us`."""
+
+    sent_us: int
+    broker_us: int
+
+
+class Fetch(_Message, frozen=True):
+    """Send the piece of the bundle from `offset` on."""
+
+    sha256: str
+    offset: Moment
+
+
+class Chunk(_Message, frozen=True):
+    """At most `CHUNK_BYTES` of a bundle; none, and a `total` of 0: there is no such bundle here."""
+
+    sha256: str
+    offset: Moment
+    total: int
+    data: bytes
+
+
+# Agents, to the broker.
+
+
+class Enlist(_Message, frozen=True):
+    """An agent offers itself.
+
+    Attributes:
+        identity: random, of its state directory; an agent that is started again there is the same one.
+        incarnation: random, of this process.
+        estates: (run, incarnation) of results in its state directory that are not yet all delivered.
+        standing: the run it works for.
+    """
+
+    name: str
+    identity: U64
+    incarnation: U64
+    host: str
+    cores: int
+    version: str
+    labels: dict[str, str] = {}
+    estates: tuple[tuple[str, U64], ...] = ()
+    standing: Standing | None = None
+
+
+class Fare(msgspec.Struct, frozen=True, array_like=True):
+    """How worker `worker` of the run fared; None: not watched in that time."""
+
+    worker: Moment
+    health: Health | None
+
+
+class Span(msgspec.Struct, frozen=True, array_like=True):
+    """What all workers of an agent measured in the second of the run from `t_us` on."""
+
+    t_us: Moment
+    summary: Summary
+    fares: tuple[Fare, ...] = ()
+
+
+class Line(msgspec.Struct, frozen=True, array_like=True):
+    """What worker `worker` printed, or the agent has to say (worker None)."""
+
+    t_us: Moment
+    worker: Moment | None
+    text: str
+
+
+class Lost(msgspec.Struct, frozen=True, array_like=True):
+    """A worker died: see `pool.events.Lost`. `started` iterations were begun and never told."""
+
+    loss: Loss
+    started: int
+    replaced: bool
+    given_up: bool
+
+
+class Batch(_Message, frozen=True):
+    """Results number `seq` (from 1) of one incarnation of an agent. Once sent it never changes.
+
+    `users`: virtual users that run now, by worker. `warnings` are of the agent, for the result.
+    """
+
+    run: str
+    incarnation: U64
+    seq: Moment
+    warnings: tuple[str, ...] = ()
+    spans: tuple[Span, ...] = ()
+    users: dict[int, int] = {}
+    losses: tuple[Lost, ...] = ()
+    lines: tuple[Line, ...] = ()
+
+
+class Complete(_Message, frozen=True):
+    """No batch follows number `last_seq` of that incarnation: its workers are gone, and what they did is told."""
+
+    run: str
+    incarnation: U64
+    last_seq: Moment
+
+
+# The broker, to agents.
+
+
+class Enlisted(_Message, frozen=True):
+    """The offer stands."""
+
+
+class Prepare(_Message, frozen=True):
+    """You are reserved for `run`: get the bundle ready and load the tests.
+
+    Attributes:
+        workers: at most so many; None: as many as processors. Never more than `slots`, its most virtual users.
+        test_dir: name of the working directory to use again; None: one for this run.
+    """
+
+    run: str
+    spec: RunSpec
+    bundle: BundleRef | None
+    workers: int | None
+    slots: int
+    test_dir: str | None = None
+
+
+class Fit(_Message, frozen=True):
+    """The plan stands: run the fixtures and wait at the barrier.
+
+    Attributes:
+        first: number of this agent's first worker in the run.
+        portions, holding: what it is to run, and the version of that.
+    """
+
+    run: str
+    plan: Plan
+    first: Moment
+    portions: tuple[Portion, ...]
+    holding: Moment
+
+
+class Go(_Message, frozen=True):
+    """Start phase `phase` at `phase_at_us`; the run began, or begins, at `run_at_us`. Both of the broker's clock."""
+
+    run: str
+    phase: Moment
+    run_at_us: int
+    phase_at_us: int
+
+
+class Hold(_Message, frozen=True):
+    """From now on the agent's portions are these, version `holding`: take what is new, yield what is missing.
+
+    What is new is run from phase `from_phase` on.
+    """
+
+    run: str
+    holding: Moment
+    portions: tuple[Portion, ...]
+    from_phase: int
+
+
+class Halt(_Message, frozen=True):
+    """Start no more iterations; `now`: cut off those in flight."""
+
+    run: str
+    now: bool
+
+
+class Wind(_Message, frozen=True):
+    """No phase follows: run the fixtures' ends, deliver everything, say `Complete`."""
+
+    run: str
+
+
+class Stored(_Message, frozen=True):
+    """All batches through `seq` of that incarnation are on the broker's disk."""
+
+    run: str
+    incarnation: U64
+    seq: Moment
+
+
+class Release(_Message, frozen=True):
+    """Nothing more is wanted of that incarnation's part in `run`: end what still goes on, and forget it."""
+
+    run: str
+    incarnation: U64
+
+
+class Closed(_Message, frozen=True):
+    """The run has ended: what that incarnation still holds was declared lost. Forget it."""
+
+    run: str
+    incarnation: U64
+
+
+# Runners and tools, to the broker.
+
+
+class Submit(_Message, frozen=True):
+    """Run `spec`.
+
+    Attributes:
+        nonce: random; said again with the same one, it is the same run.
+        agents: so many; None: all that are free. Never more than users.
+        names: only these agents; empty: any.
+        wait: until enough are free.
+        elastic: agents that come later get a part of the load.
+        per_agent: the load is for each agent; it is multiplied when their number is known.
+        detached: nobody waits for the result.
+    """
+
+    nonce: U64
+    who: Who
+    spec: RunSpec
+    bundle: BundleRef | None
+    agents: int | None
+    names: tuple[str, ...] = ()
+    wait: bool = False
+    elastic: bool = False
+    per_agent: bool = False
+    detached: bool = False
+    test_dir: str | None = None
+
+
+class Follow(_Message, frozen=True):
+    """Tell me all of `run` from now on, and first how it stands. None: the latest that goes on, or the latest."""
+
+    run: str | None
+
+
+class Cease(_Message, frozen=True):
+    """Stop `run`; None: all of them."""
+
+    run: str | None
+    now: bool
+
+
+class Ask(_Message, frozen=True):
+    """How is the cluster? `runs`: tell of at most so many that have ended."""
+
+    runs: int = 0
+
+
+# The broker, to runners and tools.
+
+
+class Accepted(_Message, frozen=True):
+    """The run has a name."""
+
+    run: str
+
+
+class Refused(_Message, frozen=True):
+    """It can't be, or could not be: a submission, or the run that is followed."""
+
+    run: str | None
+    trouble: Trouble
+
+
+class Seated(msgspec.Struct, frozen=True, kw_only=True):
+    """An agent's part in a run, for a screen. Workers `first` .. `first + workers - 1` of the run are its."""
+
+    agent: str
+    first: Moment
+    workers: Moment
+    stage: Stage
+    lost: bool = False
+
+
+class Snapshot(_Message, frozen=True):
+    """A run as it stands. `result` is None before the plan stands. `elapsed_us` is its age; None: not begun."""
+
+    run: str
+    state: RunState
+    result: Result | None
+    elapsed_us: int | None
+    seats: tuple[Seated, ...]
+    lines: tuple[Line, ...]
+    notices: tuple[str, ...]
+    stop_on_failure: int | None = None
+
+
+class Update(_Message, frozen=True):
+    """What came since the last snapshot or update: to be folded into the same result, in this order of fields."""
+
+    run: str
+    state: RunState
+    elapsed_us: int | None
+    spans: tuple[Span, ...] = ()
+    users: dict[int, int] = {}
+    gone: tuple[int, ...] = ()
+    """Workers that run no users any more, for they are lost."""
+    losses: tuple[Lost, ...] = ()
+    warnings: tuple[str, ...] = ()
+    lines: tuple[Line, ...] = ()
+    notices: tuple[str, ...] = ()
+    seats: tuple[Seated, ...] | None = None
+
+
+class Ended(_Message, frozen=True):
+    """The run is over, and this is its result."""
+
+    run: str
+    result: Result
+    lines: tuple[Line, ...] = ()
+
+
+class Ceased(_Message, frozen=True):
+    """These runs were told to stop."""
+
+    runs: tuple[str, ...]
+
+
+class AgentStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """An agent as the broker sees it. `run` is the one it works for; `heard_us` how long ago it was heard."""
+
+    name: str
+    host: str
+    cores: int
+    load: float
+    version: str
+    labels: dict[str, str]
+    run: str | None
+    heard_us: int
+
+
+class RunStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A run in a list."""
+
+    id: str
+    state: RunState
+    who: Who
+    created_at: datetime
+    targets: tuple[str, ...]
+    agents: tuple[str, ...]
+    elapsed_us: int | None = None
+    verdict: str | None = None
+    trouble: str | None = None
+
+
+class Status(_Message, frozen=True):
+    """The cluster as it is."""
+
+    version: str
+    host: str
+    pid: int
+    up_us: int
+    store: str
+    agents: tuple[AgentStatus, ...]
+    runs: tuple[RunStatus, ...]
+
+
+ToBroker = Hello | Beat | Standing | Enlist | Batch | Complete | Fetch | Chunk | Submit | Follow | Cease | Ask
+"""From any peer."""
+ToAgent = (
+    Welcome
+    | Rejected
+    | WhoAreYou
+    | Beaten
+    | Enlisted
+    | Prepare
+    | Fit
+    | Go
+    | Hold
+    | Halt
+    | Wind
+    | Stored
+    | Release
+    | Closed
+    | Chunk
+)
+ToRunner = (
+    Welcome | Rejected | WhoAreYou | Beaten | Accepted | Refused | Fetch | Snapshot | Update | Ended | Ceased | Status
+)
+FromBroker = ToAgent | ToRunner

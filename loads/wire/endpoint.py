@@ -1,0 +1,172 @@
+"""Where the broker is: a unix socket of one's own, or TCP; and the directory that guards the socket.
+
+A socket file is as safe as the directory that it is in: who may enter can take the file away and put his own there.
+So both sides look at that directory, at every start. Knows nothing of ZeroMQ but how it spells an address.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv6Address
+from pathlib import Path
+from typing import Final
+
+from loads.errors import LoadsError, UsageError
+
+MAX_PATH_BYTES: Final = 107
+"""What the kernel has room for in the address of a unix socket, without the zero at its end."""
+
+_HINT: Final = "write ipc:///run/user/1000/loads.sock, ~/loads/broker.sock, tcp://10.0.0.5:7700 or tcp://[fd00::5]:7700"
+_NAME: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252})", re.ASCII)
+_PORT: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """An address of the broker.
+
+    Attributes:
+        url: as ZeroMQ has it.
+        path: the socket's file; None: it is TCP.
+    """
+
+    url: str
+    path: Path | None = None
+
+    @property
+    def is_local(self) -> bool:
+        """A unix socket: whoever reaches it is on this machine, and may enter its directory."""
+        return self.path is not None
+
+    @property
+    def is_ipv6(self) -> bool:
+        """The address is an IPv6 one. A name is not: with IPv6 switched on, one that has both is only tried there."""
+        return self.url.startswith("tcp://[")
+
+    def __str__(self) -> str:
+        return self.url if self.path is None else str(self.path)
+
+
+def parse_endpoint(text: str) -> Endpoint:
+    """`text` as an address: ``ipc:///path``, a path from / or ~ on, or ``tcp://host:port``, IPv6 in brackets.
+
+    Raises:
+        UsageError: it is none of them.
+    """
+    scheme, separator, rest = text.strip().partition("://")
+    if not separator:
+        return _local(text, text.strip())
+    if scheme == "ipc":
+        return _local(text, rest)
+    if scheme == "tcp":
+        return _tcp(text, rest)
+    raise UsageError(f"{text!r} is not an address of a broker: {scheme!r} is no way to it", _HINT)
+
+
+def default_endpoint(environ: Mapping[str, str]) -> Endpoint:
+    """Where this user's broker listens when nobody says otherwise: the same at boot and for a login over SSH."""
+    path = str(state_directory(environ) / "run" / "broker.sock")
+    return _local(path, path)
+
+
+def state_directory(environ: Mapping[str, str]) -> Path:
+    """Where Loads keeps what must outlive a process: ``$XDG_STATE_HOME/loads``, or ``~/.local/state/loads``.
+
+    A relative XDG_STATE_HOME is passed over, as its specification asks.
+    """
+    state = environ.get("XDG_STATE_HOME")
+    if state is not None and Path(state).is_absolute():
+        return Path(state) / "loads"
+    home = environ.get("HOME") or pwd.getpwuid(os.geteuid()).pw_dir
+    return Path(home) / ".local" / "state" / "loads"
+
+
+def secure_directory(path: Path) -> None:
+    """Make `path`, and what is missing above it, for this user alone; and check it, whoever made it.
+
+    Raises:
+        LoadsError: it can't be made, is not ours, or others may enter.
+    """
+    try:
+        missing = [path, *path.parents]
+        while missing and missing[-1].exists():
+            missing.pop()
+        for directory in reversed(missing):
+            directory.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise LoadsError(f"can't make the directory {path}: {error.strerror}", "choose another place") from None
+    check_directory(path)
+
+
+def check_directory(path: Path) -> None:
+    """Refuse to put trust in `path` unless it is this user's alone. One that is not there is no danger.
+
+    Raises:
+        LoadsError: it is not ours, others may enter, or it is no directory.
+    """
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise LoadsError(f"can't look at {path}: {error.strerror}", "choose another place") from None
+    if not stat.S_ISDIR(found.st_mode):
+        raise LoadsError(f"{path} is not a directory", "move it away, or choose another place")
+    if found.st_uid != os.geteuid():
+        owner = _user(found.st_uid)
+        raise LoadsError(f"{path} belongs to {owner}, not to you", "choose a directory of your own")
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        raise LoadsError(
+            f"others may enter {path}: its mode is {stat.S_IMODE(found.st_mode):04o}",
+            f"run: chmod 700 {path}\nor choose a directory that nobody else uses",
+        )
+
+
+def _local(text: str, name: str) -> Endpoint:
+    if not name.startswith(("/", "~")):
+        raise UsageError(f"{text!r} is not an address of a broker: a path must begin with / or ~", _HINT)
+    try:
+        path = Path(name).expanduser()
+        encoded = str(path).encode()
+    except RuntimeError:
+        raise UsageError(f"{text!r} is in the home of a user that is not known here", _HINT) from None
+    except UnicodeEncodeError:
+        raise UsageError(f"{text!r} is not UTF-8", _HINT) from None
+    if b"\0" in encoded or not path.name or name.endswith("/"):
+        raise UsageError(f"{text!r} does not name a file", _HINT)
+    if len(encoded) > MAX_PATH_BYTES:
+        raise UsageError(
+            f"the path of a unix socket has room for {MAX_PATH_BYTES} bytes, and {path} has {len(encoded)}",
+            "choose a shorter one, like /run/user/1000/loads.sock",
+        )
+    return Endpoint(f"ipc://{path}", path)
+
+
+def _tcp(text: str, rest: str) -> Endpoint:
+    host, separator, port = rest.rpartition(":")
+    if not separator or rest.endswith("]"):
+        raise UsageError(f"{text!r} has no port", _HINT)
+    if not _PORT.fullmatch(port) or not 1 <= int(port) <= 65_535:
+        raise UsageError(f"{text!r}: {port!r} is not a port, which is a number from 1 to 65535", _HINT)
+    if host.startswith("[") and host.endswith("]"):
+        try:
+            IPv6Address(host[1:-1])
+        except ValueError:
+            raise UsageError(f"{text!r}: {host[1:-1]!r} is not an IPv6 address", _HINT) from None
+    elif ":" in host:
+        raise UsageError(f"{text!r}: an IPv6 address is written in brackets", _HINT)
+    elif not _NAME.fullmatch(host):
+        raise UsageError(f"{text!r}: {host!r} is not the name or the address of a machine", _HINT)
+    return Endpoint(f"tcp://{host}:{int(port)}")
+
+
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user number {uid}"
