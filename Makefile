@@ -5,8 +5,9 @@ CACHE := .cache
 DEMO := $(CACHE)/demo
 TOX := $(CACHE)/tox
 
-# What the tests start for real, by command and Debian package.
-PACKAGES := nginx
+# What the tests start for real: command=Debian package. Debian keeps some of the commands out of the way.
+PACKAGES := nginx=nginx initdb=postgresql ip=iproute2
+COMMANDS := $(PATH):/usr/sbin:/sbin:$(subst $() ,:,$(wildcard /usr/lib/postgresql/*/bin))
 
 .PHONY: demo test test-long packages clean python
 
@@ -34,7 +35,7 @@ python:
 
 # Installed where that is possible without asking; elsewhere the tests that need them skip and say so.
 packages:
-	@missing=; for package in $(PACKAGES); do command -v $$package >/dev/null 2>&1 || test -x /usr/sbin/$$package || missing="$$missing $$package"; done; \
+	@missing=; for pair in $(PACKAGES); do PATH="$(COMMANDS)" command -v $${pair%%=*} >/dev/null 2>&1 || missing="$$missing $${pair#*=}"; done; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; \

@@ -1,0 +1,107 @@
+"""The agents that the broker knows, and over which connection each of their incarnations is heard. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from loads.broker.liveness import Liveness
+from loads.wire.cluster import AgentStatus, Enlist, Standing
+
+
+@dataclass
+class AgentSeen:
+    """One agent. `peer` is None while it is away; `standing` the run that it works for, as it says."""
+
+    enlist: Enlist
+    peer: bytes | None
+    standing: Standing | None = None
+    load: float = 0.0
+
+
+class Agents:
+    """By name, by connection and by incarnation: an agent speaks for those that died before it, too."""
+
+    def __init__(self, now_us: int) -> None:
+        self.by_name: dict[str, AgentSeen] = {}
+        self._names: dict[bytes, str] = {}
+        self._speakers: dict[int, str] = {}
+        self._liveness = Liveness(now_us)
+
+    def at(self, peer: bytes) -> AgentSeen | None:
+        """The agent of that connection."""
+        name = self._names.get(peer)
+        return None if name is None else self.by_name[name]
+
+    def of(self, incarnation: int) -> AgentSeen | None:
+        """The agent that speaks for that incarnation and is connected."""
+        agent = self.by_name.get(self._speakers.get(incarnation, ""))
+        return agent if agent is not None and agent.peer is not None else None
+
+    def hear(self, peer: bytes, now_us: int) -> None:
+        """Something came over that connection."""
+        agent = self.at(peer)
+        if agent is not None:
+            self._liveness.hear(agent.enlist.incarnation, now_us)
+
+    def enlist(self, peer: bytes, enlist: Enlist, now_us: int) -> list[int]:
+        """An agent offers itself. The incarnations of it that are over by that."""
+        before = self.by_name.get(enlist.name)
+        over: list[int] = []
+        if before is not None:
+            if before.peer is not None:
+                self._names.pop(before.peer, None)
+            if before.enlist.incarnation != enlist.incarnation:
+                over.append(before.enlist.incarnation)
+                self._liveness.forget(before.enlist.incarnation)
+                self._speakers.pop(before.enlist.incarnation, None)
+        self.by_name[enlist.name] = AgentSeen(enlist, peer, enlist.standing)
+        self._names[peer] = enlist.name
+        for incarnation in (enlist.incarnation, *(estate for _, estate in enlist.estates)):
+            self._speakers[incarnation] = enlist.name
+        self._liveness.hear(enlist.incarnation, now_us)
+        return over
+
+    def disconnect(self, peer: bytes) -> list[int]:
+        """That connection is closed. The incarnations that it spoke for."""
+        name = self._names.pop(peer, None)
+        if name is None:
+            return []
+        agent = self.by_name[name]
+        agent.peer = None
+        self._liveness.forget(agent.enlist.incarnation)
+        return [incarnation for incarnation, speaker in self._speakers.items() if speaker == name]
+
+    def silent(self, now_us: int) -> list[int]:
+        """Incarnations whose agent was not heard for too long, though connected."""
+        return self._liveness.silent(now_us)
+
+    def free(self, busy: set[int]) -> list[AgentSeen]:
+        """Those that are there and work for nobody."""
+        silent = set(self._liveness.silent_now())
+        return [
+            agent
+            for agent in self.by_name.values()
+            if agent.peer is not None
+            and agent.standing is None
+            and agent.enlist.incarnation not in busy
+            and agent.enlist.incarnation not in silent
+        ]
+
+    def status(self, busy: Mapping[str, str], now_us: int) -> Iterator[AgentStatus]:
+        """For a screen, by name; those that are away are left out."""
+        for name, agent in sorted(self.by_name.items()):
+            if agent.peer is None:
+                continue
+            enlist = agent.enlist
+            heard_us = self._liveness.heard_us(enlist.incarnation)
+            yield AgentStatus(
+                name=name,
+                host=enlist.host,
+                cores=enlist.cores,
+                load=agent.load,
+                version=enlist.version,
+                labels=enlist.labels,
+                run=agent.standing.run if agent.standing is not None else busy.get(name),
+                heard_us=now_us - (now_us if heard_us is None else heard_us),
+            )

@@ -1,0 +1,79 @@
+"""What is told of a run: to those who follow it from the start, and to those who come later. Pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from loads.broker.fold import Fold
+from loads.broker.record import RunRecord
+from loads.wire.cluster import Line, Seated, Snapshot, Update
+from loads.wire.fold import tell_loss
+
+MAX_LINES: Final = 2_000
+MAX_NOTICES: Final = 500
+
+
+class Chronicle:
+    """Of one run. Whoever changes a seat sets `seats_changed`; workers in `gone_workers` run no users any more."""
+
+    def __init__(self, record: RunRecord, fold: Fold) -> None:
+        self.lines: list[Line] = []
+        self.fresh_lines: list[Line] = []
+        """Those that are not in the store yet."""
+        self.notices: list[str] = []
+        self.seats_changed = True
+        self.gone_workers: list[int] = []
+        self._record = record
+        self._fold = fold
+        self._told = 0
+
+    def settle(self, age_us: int | None) -> Update:
+        """Fold what came into the result, and say it."""
+        gone, self.gone_workers = tuple(self.gone_workers), []
+        arrived = self._fold.settle(gone)
+        result = self._fold.result
+        if result is not None:
+            self.notices += (tell_loss(result, lost) for lost in arrived.losses)
+        self.lines = (self.lines + list(arrived.lines))[-MAX_LINES:]
+        self.fresh_lines = (self.fresh_lines + list(arrived.lines))[-MAX_LINES:]
+        self.notices += (f"Warning: {warning}" for warning in arrived.warnings)
+        fresh = tuple(self.notices[self._told :])
+        self.notices = self.notices[-MAX_NOTICES:]
+        self._told = len(self.notices)
+        seats = self.seated() if self.seats_changed else None
+        self.seats_changed = False
+        return Update(
+            run=self._record.id,
+            state=self._record.state,
+            elapsed_us=age_us,
+            spans=arrived.spans,
+            users=arrived.users,
+            gone=gone,
+            losses=arrived.losses,
+            warnings=arrived.warnings,
+            lines=arrived.lines,
+            notices=fresh,
+            seats=seats,
+        )
+
+    def snapshot(self, age_us: int | None) -> Snapshot:
+        """The run as it stands after `settle`."""
+        return Snapshot(
+            run=self._record.id,
+            state=self._record.state,
+            result=self._fold.result,
+            elapsed_us=age_us,
+            seats=self.seated(),
+            lines=tuple(self.lines),
+            notices=tuple(self.notices),
+            stop_on_failure=self._record.submit.spec.stop_on_failure,
+        )
+
+    def seated(self) -> tuple[Seated, ...]:
+        """The seats, for a screen."""
+        return tuple(
+            Seated(
+                agent=seat.agent, first=seat.first, workers=seat.workers, stage=seat.stage, lost=seat.lost is not None
+            )
+            for seat in self._record.seats
+        )

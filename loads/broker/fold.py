@@ -1,0 +1,102 @@
+"""The results of one run as they come in: each batch counted once, folded once a second. Pure.
+
+Batches are added up by second first, whoever they come from; once a second that is folded into the result, and the
+same goes to all who follow the run, encoded once. So what a batch costs does not depend on how many look on, and what
+a follower costs does not depend on how many agents there are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from loads.broker.record import Tally
+from loads.metrics.counters import Counts
+from loads.metrics.health import Health
+from loads.metrics.result import Result
+from loads.metrics.summary import Summary
+from loads.units import US_PER_S
+from loads.wire.cluster import Batch, Fare, Line, Lost, Span
+from loads.wire.fold import fold
+
+MAX_LINES = 500
+"""Of one second, from all agents; the rest is counted."""
+MAX_WARNINGS = 20
+
+
+@dataclass
+class Arrived:
+    """What came since the last time."""
+
+    spans: tuple[Span, ...] = ()
+    users: dict[int, int] = field(default_factory=dict)
+    losses: tuple[Lost, ...] = ()
+    warnings: tuple[str, ...] = ()
+    lines: tuple[Line, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.spans or self.users or self.losses or self.warnings or self.lines)
+
+
+class Fold:
+    """`result` is None until the plan stands; nothing can come before."""
+
+    def __init__(self, result: Result | None = None, tallies: dict[int, Tally] | None = None) -> None:
+        self.result = result
+        self.tallies = tallies or {}
+        self._summaries: dict[int, Summary] = {}
+        self._healths: dict[int, dict[int, Health]] = {}
+        self._users: dict[int, int] = {}
+        self._losses: list[Lost] = []
+        self._warnings: list[str] = []
+        self._lines: list[Line] = []
+        self._dropped = 0
+
+    def watermark(self, incarnation: int) -> int:
+        """The last batch of that incarnation that was taken."""
+        tally = self.tallies.get(incarnation)
+        return 0 if tally is None else tally.seq
+
+    def take(self, batch: Batch) -> bool:
+        """Add `batch`, if it is the next of its incarnation."""
+        tally = self.tallies.setdefault(batch.incarnation, Tally())
+        if batch.seq != tally.seq + 1:
+            return False
+        tally.seq = batch.seq
+        for span in batch.spans:
+            counts = span.summary.counts
+            tally.counts = Counts(*(mine + more for mine, more in zip(tally.counts, counts, strict=True)))
+            tally.last_us = max(tally.last_us, span.t_us + US_PER_S)
+            held = self._summaries.get(span.t_us)
+            if held is None:
+                self._summaries[span.t_us] = span.summary
+            else:
+                held.merge(span.summary)
+            for fare in span.fares:
+                if fare.health is not None:
+                    self._healths.setdefault(span.t_us, {}).setdefault(fare.worker, Health()).merge(fare.health)
+        self._users.update(batch.users)
+        for lost in batch.losses:
+            gone = Counts(lost.started, lost.loss.iterations, lost.loss.sent, lost.loss.unsent)
+            tally.counts = Counts(*(mine + more for mine, more in zip(tally.counts, gone, strict=True)))
+        self._losses += batch.losses
+        self._warnings += batch.warnings[: max(0, MAX_WARNINGS - len(self._warnings))]
+        room = MAX_LINES - len(self._lines)
+        self._lines += batch.lines[:room]
+        self._dropped += max(0, len(batch.lines) - room)
+        return True
+
+    def settle(self, gone: tuple[int, ...] = ()) -> Arrived:
+        """Fold what came into the result; what it was. Workers in `gone` run no users any more."""
+        spans = tuple(
+            Span(t_us, summary, tuple(Fare(*fare) for fare in sorted(self._healths.get(t_us, {}).items())))
+            for t_us, summary in sorted(self._summaries.items())
+        )
+        lines = self._lines
+        if self._dropped:
+            lines = [*lines, Line(lines[-1].t_us, None, f"({self._dropped:,} more lines dropped)")]
+        arrived = Arrived(spans, self._users, tuple(self._losses), tuple(self._warnings), tuple(lines))
+        self._summaries, self._healths, self._users = {}, {}, {}
+        self._losses, self._warnings, self._lines, self._dropped = [], [], [], 0
+        if self.result is not None:
+            fold(self.result, arrived.spans, arrived.users, gone, arrived.losses, arrived.warnings)
+        return arrived

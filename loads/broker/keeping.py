@@ -1,0 +1,106 @@
+"""Between what the broker knows of a run and what the store keeps of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from loads.broker.fold import Fold
+from loads.broker.record import RunRecord, decode_folded, decode_record, encode_folded, encode_record
+from loads.broker.records import BLOB_VERSION, Checkpoint, LineRow, RunRow, StoredRun
+from loads.broker.run import LiveRun
+from loads.errors import LoadsError
+from loads.metrics.result import Result
+from loads.metrics.verdict import Verdict
+from loads.wire.cluster import Batch, Line, RunStatus
+from loads.wire.codec import decode_to_broker
+
+Points = Mapping[tuple[int, int], bytes]
+
+
+def row_of(record: RunRecord) -> RunRow:
+    """The run for the store."""
+    submit = record.submit
+    return RunRow(
+        id=record.id,
+        nonce=submit.nonce,
+        state=record.state,
+        user=submit.who.user,
+        host=submit.who.host,
+        created_at=record.created_at,
+        targets=submit.spec.targets,
+        record=encode_record(record),
+        ended_at=record.ended_at,
+        verdict=None if record.verdict is None else Verdict(record.verdict),
+    )
+
+
+def checkpoint_of(run: LiveRun, before: Points) -> Checkpoint | None:
+    """The results of `run` for the store, where the points were as `before`; None: there are none yet."""
+    result = run.fold.result
+    if result is None:
+        return None
+    packed = result.timeline.packed
+    return Checkpoint(
+        run=run.id,
+        snapshot=encode_folded(result, run.fold.tallies),
+        points={key: data for key, data in packed.items() if before.get(key) is not data},
+        removed=[key for key in before if key not in packed],
+        through={incarnation: tally.seq for incarnation, tally in run.fold.tallies.items()},
+    )
+
+
+def restored(stored: StoredRun) -> tuple[RunRecord, Fold]:
+    """A run that has not ended: its record, and all its results.
+
+    Raises:
+        LoadsError: it was written by another version.
+    """
+    if stored.versions - {BLOB_VERSION}:
+        raise LoadsError(
+            f"run {stored.row.id} in the store was written by another version of loads",
+            "let the broker of that version end it, or give this one another store with --db",
+        )
+    record = decode_record(stored.row.record)
+    if stored.snapshot is None:
+        return record, Fold()
+    fold = Fold(*decode_folded(stored.snapshot, dict(stored.points)))
+    for _, _, data in stored.journal:
+        batch = decode_to_broker(data)
+        if isinstance(batch, Batch):
+            fold.take(batch)
+    fold.settle()
+    return record, fold
+
+
+def result_of(stored: StoredRun) -> Result | None:
+    """The result of a run that has ended; None: it never ran."""
+    return restored(stored)[1].result
+
+
+def lines_of(stored: StoredRun) -> list[Line]:
+    """What its workers printed."""
+    return [Line(line.t_us, line.worker, line.text) for line in stored.lines]
+
+
+def line_rows(lines: Iterable[Line], after: int) -> list[LineRow]:
+    """`lines` for the store, numbered from `after` on."""
+    return [LineRow(number, line.t_us, line.worker, line.text) for number, line in enumerate(lines, after + 1)]
+
+
+def status_of(row: RunRow) -> RunStatus:
+    """A run that has ended, for a list."""
+    record = decode_record(row.record)
+    result_us = None
+    if record.run_at_us is not None and row.ended_at is not None and record.info is not None:
+        result_us = round((row.ended_at - record.info.started_at).total_seconds() * 1_000_000)
+    return RunStatus(
+        id=row.id,
+        state=row.state,
+        who=record.submit.who,
+        created_at=row.created_at,
+        targets=row.targets,
+        agents=tuple(seat.agent for seat in record.seats),
+        elapsed_us=result_us,
+        verdict=record.verdict,
+        trouble=None if record.trouble is None else record.trouble.message,
+    )

@@ -1,0 +1,88 @@
+"""What an agent should do: a function of its run's record and its seat. Pure, and the same however often it is asked.
+
+Orders say what should be so. An agent that is there already does nothing, so they may be said again at any time.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from loads.broker.record import RunRecord, Seat
+from loads.metrics.verdict import Stop
+from loads.wire.cluster import Fit, Go, Halt, Hold, Prepare, Release, RunState, Stage, ToAgent, Wind
+
+LAST: Final = (Stage.WINDING, Stage.COMPLETE)
+"""Stages after which no load comes."""
+
+
+def orders(record: RunRecord, seat: Seat, stored: int) -> list[ToAgent]:
+    """For the agent of `seat`, of whose batches the first `stored` are on the disk."""
+    match record.state:
+        case RunState.PREPARING | RunState.FITTING:
+            return _before(record, seat)
+        case RunState.RUNNING | RunState.ENDING if seat.stage in LAST:
+            return _at_last(record, seat, stored)
+        case RunState.RUNNING if seat.lost is None:
+            return _joining(record, seat) if seat.joining else _running(record, seat)
+        case RunState.RUNNING | RunState.ENDING if seat.stage not in (Stage.PREPARING, Stage.LOADED):
+            halted = seat.lost is not None or record.stop is not None
+            return [*([_halt(record)] if halted else []), Wind(run=record.id)]
+    return [Release(run=record.id, incarnation=seat.incarnation)]
+
+
+def _before(record: RunRecord, seat: Seat) -> list[ToAgent]:
+    if seat.stage is Stage.PREPARING:
+        return [_prepare(record, seat)]
+    if seat.stage is Stage.LOADED and record.state is RunState.FITTING:
+        return [_fit(record, seat)]
+    return []
+
+
+def _at_last(record: RunRecord, seat: Seat, stored: int) -> list[ToAgent]:
+    if seat.lost is not None and seat.last_seq is not None and stored >= seat.last_seq:
+        return [Release(run=record.id, incarnation=seat.incarnation)]
+    if seat.stage is Stage.WINDING and record.stop is Stop.HARD:
+        return [_halt(record)]
+    return []
+
+
+def _joining(record: RunRecord, seat: Seat) -> list[ToAgent]:
+    """It goes as soon as the others let go of what it gets."""
+    if seat.stage is Stage.PREPARING:
+        return [_prepare(record, seat)]
+    if seat.stage is Stage.LOADED:
+        return [_fit(record, seat)] if seat.holding else []
+    others = [other for other in record.seats if other.lost is None and not other.joining]
+    if seat.stage is Stage.READY and any(other.held < other.holding for other in others):
+        return []
+    return _running(record, seat)
+
+
+def _running(record: RunRecord, seat: Seat) -> list[ToAgent]:
+    told: list[ToAgent] = [] if record.stop is None else [_halt(record)]
+    if seat.held < seat.holding:
+        told.append(Hold(run=record.id, holding=seat.holding, portions=seat.portions, from_phase=seat.from_phase))
+    if seat.phase < record.phase and seat.stage in (Stage.READY, Stage.RESTING) and record.run_at_us is not None:
+        told.append(Go(run=record.id, phase=record.phase, run_at_us=record.run_at_us, phase_at_us=record.phase_at_us))
+    return told
+
+
+def _halt(record: RunRecord) -> Halt:
+    return Halt(run=record.id, now=record.stop is Stop.HARD)
+
+
+def _prepare(record: RunRecord, seat: Seat) -> Prepare:
+    submit = record.submit
+    return Prepare(
+        run=record.id,
+        spec=submit.spec,
+        bundle=submit.bundle,
+        workers=submit.spec.workers,
+        slots=seat.slots,
+        test_dir=submit.test_dir,
+    )
+
+
+def _fit(record: RunRecord, seat: Seat) -> Fit:
+    assert record.plan is not None
+    return Fit(run=record.id, plan=record.plan, first=seat.first, portions=seat.portions, holding=seat.holding)

@@ -1,0 +1,117 @@
+"""The connections of the broker: who said Hello, who follows what, and to whom effects go. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from dataclasses import dataclass
+from typing import Final
+
+from loads.broker.agents import Agents
+from loads.broker.events import Effect, Kick, Log, Recall, Send, ToFollowers, ToSeat
+from loads.units import US_PER_S
+from loads.wire.cluster import Ended, FromBroker, Hello, Refused, Rejected, Role, Snapshot, Update, Welcome
+from loads.wire.messages import PROTOCOL
+
+STRANGER_US: Final = 5 * US_PER_S
+"""How long a peer that was rejected may stay connected."""
+
+
+@dataclass
+class Peer:
+    """A connection that said Hello.
+
+    Attributes:
+        follows: the run that it is told of.
+        behind: it missed something, and gets a snapshot when it can take one.
+        owed: it was not yet told how the run that it follows ended.
+        rejected_us: since when it is not wanted.
+    """
+
+    role: Role
+    follows: str | None = None
+    behind: bool = False
+    owed: bool = False
+    rejected_us: int | None = None
+
+
+class Peers:
+    """By routing id. `version` and `incarnation` are the broker's own."""
+
+    def __init__(self, version: str, incarnation: int) -> None:
+        self.by_name: dict[bytes, Peer] = {}
+        self._version = version
+        self._incarnation = incarnation
+
+    def hello(self, name: bytes, hello: Hello, now_us: int) -> list[Effect]:
+        """First words; another protocol is no protocol."""
+        self.by_name[name] = Peer(hello.role)
+        if hello.protocol == PROTOCOL:
+            return [Send(name, Welcome(version=self._version, incarnation=self._incarnation))]
+        return self.reject(
+            name,
+            f"the broker is of version {self._version} (protocol {PROTOCOL}), "
+            f"and this is {hello.version} (protocol {hello.protocol})",
+            f"install loads {self._version} here, or the same version everywhere",
+            now_us,
+        )
+
+    def reject(self, name: bytes, reason: str, hint: str, now_us: int) -> list[Effect]:
+        """Nothing more is heard of it."""
+        peer = self.by_name[name]
+        peer.rejected_us = now_us
+        return [Send(name, Rejected(reason=reason, hint=hint)), Log(f"rejected a {peer.role.value}: {reason}")]
+
+    def missed(self, name: bytes, runs: Container[str]) -> None:
+        """A message could not be handed over. `runs` are those that go on."""
+        peer = self.by_name.get(name)
+        if peer is not None and peer.follows is not None:
+            peer.behind = True
+            peer.owed = peer.owed or peer.follows not in runs
+
+    def behind(self, run: str) -> list[bytes]:
+        """Who missed something of `run`, and is to get the whole now."""
+        names = [name for name, peer in self.by_name.items() if peer.behind and peer.follows == run]
+        for name in names:
+            self.by_name[name].behind = False
+        return names
+
+    def tick(self, runs: Container[str], now_us: int) -> list[Effect]:
+        """Time has passed."""
+        effects: list[Effect] = []
+        for name, peer in self.by_name.items():
+            if peer.rejected_us is not None and now_us - peer.rejected_us > STRANGER_US:
+                effects.append(Kick(name))
+            elif peer.owed and peer.follows is not None and peer.follows not in runs:
+                peer.owed = False
+                effects.append(Recall(name, peer.follows))
+        return effects
+
+    def addressed(self, effects: list[Effect], agents: Agents) -> list[Effect]:
+        """`effects` with peers in place of seats and followers; what nobody is there for is left out."""
+        addressed: list[Effect] = []
+        for effect in effects:
+            match effect:
+                case ToSeat(incarnation, message):
+                    agent = agents.of(incarnation)
+                    if agent is not None and agent.peer is not None:
+                        addressed.append(Send(agent.peer, message))
+                case ToFollowers(run, message):
+                    addressed += self._to_followers(run, message)
+                case _:
+                    addressed.append(effect)
+        return addressed
+
+    def _to_followers(self, run: str, message: FromBroker) -> list[Effect]:
+        told: list[Effect] = []
+        for name, peer in self.by_name.items():
+            if peer.follows != run:
+                continue
+            match message:
+                case Ended() | Refused():
+                    peer.owed = peer.behind = False
+                case Snapshot():
+                    peer.behind = False
+                case Update() if peer.behind:
+                    continue
+            told.append(Send(name, message))
+        return told

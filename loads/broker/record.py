@@ -1,0 +1,123 @@
+"""What the broker must know of a run when it is started again: kept in the store as a whole, at each change."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from loads.metrics.counters import Counts
+from loads.metrics.result import Result, RunInfo
+from loads.metrics.timeline import Timeline
+from loads.metrics.verdict import Stop
+from loads.plan.share import Portion
+from loads.plan.spec import Plan
+from loads.wire.cluster import RunState, Stage, Submit, Trouble
+
+RECORD_VERSION: Final = 1
+
+
+class Seat(msgspec.Struct, kw_only=True):
+    """The part of one agent process in a run.
+
+    Attributes:
+        first, workers: its workers are number `first` .. `first + workers - 1` of the run.
+        slots: the most virtual users that it runs at the start.
+        portions, holding: what it is to run, and the version of that; what came last begins with phase `from_phase`.
+        held: the version that it has.
+        joining: it came when the run was under way, and was not told to go yet.
+        lost_us, lost: when its share was given away, from the run's start, and why; None: it was not.
+        last_seq: of its last batch; None: more may come.
+    """
+
+    agent: str
+    identity: int
+    incarnation: int
+    host: str
+    slots: int
+    first: int = 0
+    workers: int = 0
+    portions: tuple[Portion, ...] = ()
+    holding: int = 1
+    from_phase: int = 0
+    stage: Stage = Stage.PREPARING
+    phase: int = -1
+    ended_us: int = 0
+    held: int = 0
+    joining: bool = False
+    lost_us: int | None = None
+    lost: str | None = None
+    last_seq: int | None = None
+
+
+class RunRecord(msgspec.Struct, kw_only=True):
+    """One run, but for its results.
+
+    Attributes:
+        version: counts changes; what follows from one is told when it is on the disk.
+        clock: which clock `run_at_us` and `phase_at_us` are of; another after the machine was started anew.
+        next_first: the number of the next worker.
+    """
+
+    id: str
+    submit: Submit
+    created_at: datetime
+    state: RunState = RunState.WAITING
+    version: int = 0
+    seats: list[Seat] = []
+    plan: Plan | None = None
+    info: RunInfo | None = None
+    clock: str = ""
+    run_at_us: int | None = None
+    phase: int = 0
+    phase_at_us: int = 0
+    next_first: int = 0
+    stop: Stop | None = None
+    trouble: Trouble | None = None
+    ended_at: datetime | None = None
+    verdict: str | None = None
+
+
+class Tally(msgspec.Struct, array_like=True):
+    """What one incarnation delivered: its last batch, what it accounts for, and until when it tells."""
+
+    seq: int = 0
+    counts: Counts = Counts()
+    last_us: int = 0
+
+
+class Folded(msgspec.Struct, array_like=True):
+    """The results of a run as they are written, without the points of the timeline."""
+
+    result: Result
+    latest_us: int
+    tallies: dict[int, Tally]
+
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_record_decoder: Final = msgspec.msgpack.Decoder(RunRecord)
+_folded_decoder: Final = msgspec.msgpack.Decoder(Folded)
+
+
+def encode_record(record: RunRecord) -> bytes:
+    """For the store."""
+    return _encoder.encode(record)
+
+
+def decode_record(data: bytes) -> RunRecord:
+    """From the store."""
+    return _record_decoder.decode(data)
+
+
+def encode_folded(result: Result, tallies: dict[int, Tally]) -> bytes:
+    """For the store; the points go beside it."""
+    bare = msgspec.structs.replace(result, timeline=Timeline())
+    return _encoder.encode(Folded(bare, result.timeline.latest_us, tallies))
+
+
+def decode_folded(data: bytes, points: dict[tuple[int, int], bytes]) -> tuple[Result, dict[int, Tally]]:
+    """From the store, with the points that were beside it."""
+    folded = _folded_decoder.decode(data)
+    folded.result.timeline = Timeline(folded.latest_us, dict(points))
+    return folded.result, folded.tallies

@@ -1,0 +1,433 @@
+"""One run on the cluster, from its reservation to its result. Pure.
+
+    PREPARING -all LOADED-> FITTING -all READY-> RUNNING -all RESTING, no phase left-> ENDING -all settled-> ENDED
+    before RUNNING, whatever goes wrong -> REFUSED
+
+A seat is one agent process's part. What its agent should do follows from the state alone (see `orders`), and is said
+whenever the state changes or the agent beats; but never before the state is on the disk, so that a broker that is
+killed at any moment and started again never says anything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from loads.broker import shares
+from loads.broker.chronicle import Chronicle
+from loads.broker.ending import PATIENCE_US, conclude, is_settled
+from loads.broker.events import Checkpoint, Effect, Keep, Log, Save, ToFollowers, ToSeat
+from loads.broker.fold import Fold
+from loads.broker.orders import LAST, orders
+from loads.broker.record import RunRecord, Seat
+from loads.errors import LoadsError
+from loads.metrics.result import Place, Result
+from loads.metrics.verdict import Stop
+from loads.plan.share import Portion
+from loads.plan.spec import times
+from loads.units import US_PER_S, format_duration, plural
+from loads.wire.cluster import (
+    Batch,
+    Complete,
+    Ended,
+    Refused,
+    Release,
+    RunState,
+    Snapshot,
+    Stage,
+    Standing,
+    Stored,
+    Trouble,
+)
+from loads.wire.messages import Loaded
+from loads.wire.run import has_failed_enough, plan_run
+
+HEAD_START_US: Final = 250_000
+"""Between the decision to start and the start: to write it down, and for all agents to hear of it."""
+SETTLE_US: Final = US_PER_S
+CHECKPOINT_US: Final = 5 * US_PER_S
+
+
+class LiveRun:
+    """A run that has not ended. `record` is kept in the store, `fold` holds the results."""
+
+    def __init__(self, record: RunRecord, fold: Fold, clock: str, wall: Callable[[int], datetime]) -> None:
+        self.record = record
+        self.fold = fold
+        self.saved = record.version
+        self.stored: dict[int, int] = {incarnation: tally.seq for incarnation, tally in fold.tallies.items()}
+        self.chronicle = Chronicle(record, fold)
+        self.loaded: dict[int, Loaded] = {}
+        self.away: dict[int, int] = {}
+        """Seats whose agent is not there, and since when."""
+        self.submitter = b""
+        """The peer that is to hear that the run is accepted."""
+        self._clock = clock
+        self._wall = wall
+        self._settled_us = self._checkpointed_us = 0
+
+    def __repr__(self) -> str:
+        held = sum(seat.lost is None for seat in self.record.seats)
+        return f"<Run {self.id} {self.record.state.value} agents={held}/{len(self.record.seats)}>"
+
+    @property
+    def id(self) -> str:
+        """The run's name."""
+        return self.record.id
+
+    @property
+    def is_final(self) -> bool:
+        """It has ended or was refused, and that is on the disk."""
+        return self.record.state in (RunState.ENDED, RunState.REFUSED) and self.saved == self.record.version
+
+    @property
+    def may_grow(self) -> bool:
+        """Whether agents that come now get a part of the load."""
+        record = self.record
+        growing = record.submit.elastic and record.state is RunState.RUNNING and record.stop is None
+        return growing and not any(seat.joining for seat in record.seats)
+
+    def seat_of(self, incarnation: int) -> Seat | None:
+        """The seat of that agent process."""
+        return next((seat for seat in self.record.seats if seat.incarnation == incarnation), None)
+
+    def age_us(self, now_us: int) -> int | None:
+        """Time since the start; None: it has not started."""
+        return None if self.record.run_at_us is None else max(0, now_us - self.record.run_at_us)
+
+    # What happens.
+
+    def reserve(self, seats: list[Seat]) -> list[Effect]:
+        """These agents are its own."""
+        submit = self.record.submit
+        if submit.per_agent:
+            spec = replace(submit.spec, load=times(submit.spec.load, len(seats)))
+            self.record.submit = msgspec.structs.replace(submit, spec=spec, per_agent=False)
+        self.record.seats = seats
+        self.record.state = RunState.PREPARING
+        return self.save()
+
+    def join(self, seat: Seat) -> list[Effect]:
+        """An agent more, while it runs."""
+        seat.joining, seat.holding = True, 0
+        self.record.seats.append(seat)
+        return [*self.save(), *self._notice(f"agent {seat.agent} joins")]
+
+    def stands(self, standing: Standing, now_us: int) -> list[Effect]:
+        """An agent says where it is."""
+        seat = self.seat_of(standing.incarnation)
+        if seat is None:
+            return [ToSeat(standing.incarnation, Release(run=self.id, incarnation=standing.incarnation))]
+        before = seat.stage, seat.phase, seat.held
+        seat.stage, seat.phase, seat.held = standing.stage, standing.phase, standing.holding
+        seat.workers, seat.ended_us = standing.workers, standing.ended_us
+        if standing.loaded is not None:
+            self.loaded[seat.incarnation] = standing.loaded
+        self._set_clock(standing, now_us)
+        effects: list[Effect] = []
+        if standing.stage is Stage.FAILED:
+            effects += self._failed(seat, standing.trouble or Trouble(message="the agent failed"))
+        elif before != (seat.stage, seat.phase, seat.held):
+            self.chronicle.seats_changed = True
+            effects += self._advance(now_us)
+        return [*effects, *self._say(seat)]
+
+    def batch(self, batch: Batch, data: bytes) -> list[Effect]:
+        """Results. The next of its incarnation is taken, one that is known is acknowledged again."""
+        incarnation, seq = batch.incarnation, batch.seq
+        if self.seat_of(incarnation) is None or self.fold.result is None:
+            return []
+        if self.fold.take(batch):
+            return [Keep(self.id, incarnation, seq, data)]
+        stored = self.stored.get(incarnation, 0)
+        return [ToSeat(incarnation, Stored(run=self.id, incarnation=incarnation, seq=stored))] if stored else []
+
+    def kept(self, incarnation: int, seq: int, now_us: int) -> list[Effect]:
+        """All batches of `incarnation` through `seq` are on the disk."""
+        self.stored[incarnation] = max(seq, self.stored.get(incarnation, 0))
+        told = ToSeat(incarnation, Stored(run=self.id, incarnation=incarnation, seq=seq))
+        return [told, *self._end_if_settled(now_us)]
+
+    def complete(self, message: Complete, now_us: int) -> list[Effect]:
+        """Nothing follows from that incarnation."""
+        seat = self.seat_of(message.incarnation)
+        if seat is None:
+            return [ToSeat(message.incarnation, Release(run=self.id, incarnation=message.incarnation))]
+        if seat.last_seq is None:
+            seat.last_seq, seat.stage = message.last_seq, Stage.COMPLETE
+            self.chronicle.seats_changed = True
+            return [*self._advance(now_us), *self._end_if_settled(now_us)]
+        return []
+
+    def gone(self, incarnation: int, reason: str, now_us: int) -> list[Effect]:
+        """The agent of that seat is not there, or its process is another."""
+        seat = self.seat_of(incarnation)
+        if seat is None or incarnation in self.away:
+            return []
+        self.away[incarnation] = now_us
+        self.chronicle.seats_changed = True
+        match self.record.state:
+            case RunState.PREPARING | RunState.FITTING:
+                return self.refuse(
+                    Trouble(
+                        message=f"agent {seat.agent} {reason} before the run began",
+                        hint="run it again; loads-runner --ping-broker shows the agents that are there",
+                    )
+                )
+            case RunState.RUNNING | RunState.ENDING if seat.lost is None and seat.last_seq is None:
+                return self._lose(seat, reason, now_us)
+        return []
+
+    def back(self, incarnation: int, *, anew: bool) -> list[Effect]:
+        """The process of that seat is heard again, or one that was started `anew` in its place. Its share is gone."""
+        if self.away.pop(incarnation, None) is None:
+            return []
+        self.chronicle.seats_changed = True
+        seat = self.seat_of(incarnation)
+        if seat is None or seat.lost is None:
+            return []
+        how = "was started again" if anew else "is back"
+        return self._notice(f"agent {seat.agent} {how}: its results are taken, its users stay with the others")
+
+    def cease(self, *, now: bool) -> list[Effect]:
+        """Somebody wants it to stop."""
+        record = self.record
+        if record.state in (RunState.WAITING, RunState.PREPARING, RunState.FITTING):
+            return self.refuse(Trouble(message="stopped before the first iteration"))
+        if record.state in (RunState.ENDED, RunState.REFUSED) or record.stop is Stop.HARD:
+            return []
+        if record.stop is not None and not now:
+            return []
+        self.record.stop = Stop.HARD if now else Stop.GRACEFUL
+        assert record.plan is not None
+        grace = format_duration(record.plan.graceful_stop_us)
+        told = "stopping at once" if now else f"stopping: iterations in flight have {grace}"
+        return [*self.save(), *self._notice(told)]
+
+    def refuse(self, trouble: Trouble) -> list[Effect]:
+        """It can't be run."""
+        if self.record.state in (RunState.ENDED, RunState.REFUSED):
+            return []
+        self.record.state, self.record.trouble = RunState.REFUSED, trouble
+        return self.save()
+
+    def saved_version(self, version: int) -> list[Effect]:
+        """Version `version` is on the disk: what follows from it may be told."""
+        self.saved = max(self.saved, version)
+        if self.saved != self.record.version:
+            return []
+        effects = [effect for seat in self.record.seats for effect in self._say(seat)]
+        return [*effects, *self._tell_end()]
+
+    def remind(self, seat: Seat) -> list[Effect]:
+        """The agent of `seat` does not work for this run yet."""
+        return self._say(seat) if seat.stage is Stage.PREPARING else []
+
+    def tick(self, now_us: int) -> list[Effect]:
+        """Time has passed."""
+        effects: list[Effect] = []
+        if now_us - self._settled_us >= SETTLE_US:
+            self._settled_us = now_us
+            effects += self.settle(now_us)
+        if now_us - self._checkpointed_us >= CHECKPOINT_US and self.fold.result is not None:
+            self._checkpointed_us = now_us
+            effects += [*self.settle(now_us), Checkpoint(self.id)]
+        return [*effects, *self._end_if_settled(now_us)]
+
+    # What is told.
+
+    def settle(self, now_us: int) -> list[Effect]:
+        """Fold what came in, and tell the followers."""
+        record, result = self.record, self.fold.result
+        effects: list[Effect] = [ToFollowers(self.id, self.chronicle.settle(self.age_us(now_us)))]
+        going = record.stop is None and record.state is RunState.RUNNING
+        if result is not None and going and has_failed_enough(record.submit.spec, result):
+            record.stop = Stop.FAILURES
+            told = self._notice(f"stopping after {result.trouble:,} failures and errors")
+            effects += [*self.save(), *told]
+        return effects
+
+    def snapshot(self, now_us: int) -> Snapshot:
+        """The run as it stands; to be asked for right after `settle`."""
+        return self.chronicle.snapshot(self.age_us(now_us))
+
+    # How it goes on.
+
+    def _say(self, seat: Seat) -> list[Effect]:
+        """What the agent of `seat` should do, once what it follows from is on the disk."""
+        if self.saved != self.record.version:
+            return []
+        stored = self.stored.get(seat.incarnation, 0)
+        return [ToSeat(seat.incarnation, order) for order in orders(self.record, seat, stored)]
+
+    def _advance(self, now_us: int) -> list[Effect]:
+        """Whether all are where they wait for one another."""
+        holders = self._holders()
+        stages = {seat.stage for seat in holders}
+        match self.record.state:
+            case RunState.PREPARING if stages == {Stage.LOADED}:
+                return self._plan(now_us)
+            case RunState.FITTING if stages == {Stage.READY}:
+                self.record.state = RunState.RUNNING
+                self.record.run_at_us = now_us + HEAD_START_US
+                return self._start(0, now_us)
+            case RunState.RUNNING:
+                return self._seat_joiners(holders, now_us) + self._end_phase(now_us)
+        return []
+
+    def _plan(self, now_us: int) -> list[Effect]:
+        record, seats = self.record, self.record.seats
+        loaded = self.loaded.get(seats[0].incarnation)
+        if loaded is None:
+            return []
+        workers = sum(seat.workers for seat in seats)
+        try:
+            record.plan, record.info = plan_run(
+                record.submit.spec,
+                loaded,
+                workers,
+                run=self.id,
+                started_at=self._wall(now_us),
+                agents=len(seats),
+            )
+        except LoadsError as error:
+            return self.refuse(Trouble(message=error.message, hint=error.hint))
+        for seat, portions in zip(seats, shares.deal(range(len(seats))).values(), strict=True):
+            seat.portions = portions
+            self._number(seat)
+        self.fold.result = Result(info=record.info, places=self._places())
+        record.state = RunState.FITTING
+        return [*self.save(fold=True), ToFollowers(self.id, self.snapshot(now_us))]
+
+    def _start(self, phase: int, now_us: int) -> list[Effect]:
+        self.record.phase = phase
+        self.record.phase_at_us = now_us + HEAD_START_US
+        self.record.clock = self._clock
+        return self.save()
+
+    def _end_phase(self, now_us: int) -> list[Effect]:
+        """On to the next phase, or to the end, when all are through."""
+        record = self.record
+        assert record.plan is not None
+        waited_for = [seat for seat in self._holders() if not seat.joining]
+        if any(seat.stage not in (Stage.RESTING, *LAST) or seat.phase < record.phase for seat in waited_for):
+            return []
+        if record.stop is None and record.phase + 1 < len(record.plan.phases) and waited_for:
+            return self._start(record.phase + 1, now_us)
+        record.state = RunState.ENDING
+        return self.save()
+
+    def _seat_joiners(self, holders: list[Seat], now_us: int) -> list[Effect]:
+        """Who joins and has loaded the tests gets an even part of what the others hold."""
+        record = self.record
+        assert record.plan is not None
+        for seat in holders:
+            if seat.joining and seat.stage in (Stage.RUNNING, Stage.RESTING):
+                seat.joining = False
+            if not seat.joining or seat.stage is not Stage.LOADED or seat.holding:
+                continue
+            others = {other.incarnation: other for other in holders if other is not seat and other.portions}
+            kept, given = shares.make_room({name: other.portions for name, other in others.items()}, record.plan)
+            for name, portions in kept.items():
+                self._hold(others[name], portions, record.phase)
+            seat.portions, seat.holding, seat.from_phase = given, 1, record.phase
+            self._number(seat)
+            effects = self.settle(now_us)
+            if self.fold.result is not None:
+                self.fold.result.places = self._places()
+            return [*effects, *self.save(fold=True)]
+        return []
+
+    def _lose(self, seat: Seat, reason: str, now_us: int) -> list[Effect]:
+        """Give its share away."""
+        record = self.record
+        assert record.plan is not None
+        seat.lost, seat.lost_us = reason, self.age_us(now_us) or 0
+        self.chronicle.gone_workers += range(seat.first, seat.first + seat.workers)
+        told = f"agent {seat.agent} {reason}"
+        if record.state is RunState.ENDING:
+            return [*self.save(), *self._notice(f"{told}; waiting {format_duration(PATIENCE_US)} for its results")]
+        holders = {each.incarnation: each for each in self._holders() if each.holding and each.stage not in LAST}
+        timed = record.plan.phases[record.phase].duration_us is not None
+        from_phase = record.phase if timed else record.phase + 1
+        if not holders:
+            told += "; no agent is left"
+            record.state = RunState.ENDING
+        elif from_phase < len(record.plan.phases) and record.stop is None:
+            held = {name: each.portions for name, each in holders.items()}
+            for name, portions in shares.give_away(seat.portions, held, record.plan).items():
+                self._hold(holders[name], portions, from_phase)
+            told += f"; {plural(len(holders), 'other')} took its users" if timed else "; its iterations are not run"
+        return [*self.save(), *self._notice(told), *self._advance(now_us)]
+
+    def _hold(self, seat: Seat, portions: tuple[Portion, ...], from_phase: int) -> None:
+        seat.portions, seat.from_phase = portions, from_phase
+        seat.holding += 1
+
+    def _failed(self, seat: Seat, trouble: Trouble) -> list[Effect]:
+        if seat.joining:
+            self.record.seats.remove(seat)
+            release = ToSeat(seat.incarnation, Release(run=self.id, incarnation=seat.incarnation))
+            return [*self.save(), *self._notice(f"agent {seat.agent} can't join: {trouble.message}"), release]
+        return self.refuse(trouble)
+
+    def _end_if_settled(self, now_us: int) -> list[Effect]:
+        record, result = self.record, self.fold.result
+        if record.state is not RunState.ENDING or self.saved != record.version or result is None:
+            return []
+        stored, away = self.stored, self.away
+        if not all(
+            is_settled(seat, stored.get(seat.incarnation, 0), away.get(seat.incarnation), now_us)
+            for seat in record.seats
+        ):
+            return []
+        effects = self.settle(now_us)
+        conclude(record, self.fold, self._wall(now_us))
+        return [*effects, *self.save(fold=True), Log(f"{self.id} has ended: {record.verdict}")]
+
+    def _tell_end(self) -> list[Effect]:
+        record, result = self.record, self.fold.result
+        if record.state is RunState.ENDED and result is not None:
+            return [ToFollowers(self.id, Ended(run=self.id, result=result, lines=tuple(self.chronicle.lines)))]
+        if record.state is RunState.REFUSED and record.trouble is not None:
+            return [ToFollowers(self.id, Refused(run=self.id, trouble=record.trouble))]
+        return []
+
+    def _set_clock(self, standing: Standing, now_us: int) -> None:
+        """After the machine was started anew our clock is another: the run's age is what its agents say."""
+        record = self.record
+        if record.run_at_us is None or record.clock == self._clock or standing.run_us is None:
+            return
+        moved_us = now_us - standing.run_us - record.run_at_us
+        record.run_at_us += moved_us
+        record.phase_at_us += moved_us
+        record.clock = self._clock
+
+    def _holders(self) -> list[Seat]:
+        """The seats whose share was not given away."""
+        return [seat for seat in self.record.seats if seat.lost is None]
+
+    def _places(self) -> list[Place]:
+        return [
+            Place(agent=seat.agent, host=seat.host, first=seat.first, workers=seat.workers)
+            for seat in self.record.seats
+            if seat.portions
+        ]
+
+    def _number(self, seat: Seat) -> None:
+        seat.first = self.record.next_first
+        self.record.next_first += seat.workers
+
+    def _notice(self, text: str) -> list[Effect]:
+        self.chronicle.notices.append(text)
+        return [Log(f"{self.id}: {text}")]
+
+    def save(self, *, fold: bool = False) -> list[Effect]:
+        """The record has changed: write it down before anything follows from it. With `fold`: the results, too."""
+        self.record.version += 1
+        self.chronicle.seats_changed = True
+        return [Save(self.record, fold)]

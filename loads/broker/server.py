@@ -1,0 +1,374 @@
+"""The broker's shell: socket, store, bundles and time around `BrokerState`. Performs effects, decides nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import secrets
+import socket
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+import loads
+from loads.broker.events import (
+    Checkpoint,
+    Effect,
+    Event,
+    Gone,
+    Keep,
+    Kept,
+    Kick,
+    Log,
+    NotObtained,
+    Obtain,
+    Obtained,
+    Recall,
+    Report,
+    Said,
+    Save,
+    Saved,
+    Send,
+    StoreTrouble,
+    Tick,
+    Unsent,
+)
+from loads.broker.keeping import checkpoint_of, line_rows, lines_of, restored, result_of, row_of, status_of
+from loads.broker.record import RunRecord, decode_record
+from loads.broker.records import FINAL, AddBatch, AddLines, Job, SaveRun
+from loads.broker.records import Keep as KeepRuns
+from loads.broker.router import Router
+from loads.broker.state import Broker, BrokerState
+from loads.broker.store import Store
+from loads.broker.writer import Writer
+from loads.errors import LoadsError, ProtocolError
+from loads.wire.cluster import (
+    CHUNK_BYTES,
+    BundleRef,
+    Chunk,
+    Ended,
+    Fetch,
+    FromBroker,
+    Refused,
+    ToBroker,
+    Trouble,
+)
+from loads.wire.codec import encode
+from loads.wire.endpoint import Endpoint
+from loads.wire.pull import Pull, Sink
+
+TICK_S = 0.25
+
+
+class Archives(Protocol):
+    """Where bundles are kept: the room `bundle` has one."""
+
+    def archive(self, sha256: str) -> Path | None:
+        """The whole archive, if it is here."""
+
+    def read(self, sha256: str, offset: int, length: int) -> tuple[bytes, int]:
+        """A piece of it, and how long it is."""
+
+    def writer(self, sha256: str, size_bytes: int) -> Sink:
+        """Takes one in."""
+
+
+class Server:
+    """A broker. `say` takes lines for its log; `keep` says which runs that ended stay."""
+
+    def __init__(self, store: Store, archives: Archives, say: Callable[[str], None], keep: KeepRuns | None) -> None:
+        self._store = store
+        self._archives = archives
+        self._say = say
+        self._keep = keep
+        self._router = Router(self._heard, self._gone, self._broken)
+        self._writer = Writer(store, self._stored, lambda text: self._handle(StoreTrouble(text)))
+        self._queue: deque[Event] = deque()
+        self._handling = False
+        self._pulls: dict[str, tuple[Pull, bytes]] = {}
+        self._wanted: dict[str, set[str]] = {}
+        self._points: dict[str, dict[tuple[int, int], bytes]] = {}
+        self._lines: dict[str, int] = {}
+        self._last: tuple[FromBroker, bytes] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        seed = random.Random(secrets.randbits(64))
+        self._state = BrokerState(_describe(store), seed, lambda run: bool(store.find(run)))
+
+    def __repr__(self) -> str:
+        return f"{self._state!r} {self._router!r}"
+
+    def bind(self, endpoint: Endpoint) -> None:
+        """Listen there, too.
+
+        Raises:
+            LoadsError: that can't be.
+        """
+        self._router.bind(endpoint)
+
+    def restore(self) -> None:
+        """Go on with the runs in the store that have not ended; before anything else."""
+        runs = []
+        for stored in self._store.unfinished():
+            record, fold = restored(stored)
+            runs.append((record, fold))
+            self._points[record.id] = dict(stored.points)
+            self._lines[record.id] = max((line.number for line in stored.lines), default=0)
+            self._say(f"goes on with {record.id}, which is {record.state.value}")
+        effects = self._state.restore(runs)
+        for effect in effects:
+            self._perform(effect)
+
+    async def serve(self) -> None:
+        """Serve until something breaks that nothing can be done about."""
+        self._spawn(self._prune())
+        while not self._failed.done():
+            await asyncio.sleep(TICK_S)
+            self._ask_for_pieces()
+            self._handle(Tick())
+        self._failed.result()
+
+    def close(self) -> None:
+        """Leave: what came is written down, runs go on with the next broker."""
+        for task in self._tasks:
+            task.cancel()
+        self._router.close()
+        if not self._writer.close():
+            self._say("left before everything was written down; agents keep it, and will send it again")
+
+    # Events.
+
+    def _heard(self, peer: bytes, message: ToBroker, data: bytes) -> None:
+        match message:
+            case Fetch(sha256, offset):
+                piece, total = self._archives.read(sha256, offset, CHUNK_BYTES)
+                self._router.send(peer, Chunk(sha256=sha256, offset=offset, total=total, data=piece))
+            case Chunk():
+                self._take_piece(message)
+            case _:
+                self._handle(Said(peer, message, data))
+
+    def _gone(self, peer: bytes) -> None:
+        self._handle(Gone(peer))
+
+    def _broken(self, peer: bytes, error: ProtocolError) -> None:
+        self._say(f"cut off a peer: {error.message}")
+
+    def _stored(self, tokens: Sequence[Any]) -> None:
+        seqs: dict[tuple[str, int], int] = {}
+        for token in tokens:
+            match token:
+                case ("batch", run, incarnation, seq):
+                    seqs[run, incarnation] = seq
+        if seqs:
+            self._handle(Kept(seqs))
+        for token in tokens:
+            match token:
+                case ("save", run, version):
+                    self._handle(Saved(run, version))
+
+    def _handle(self, event: Event) -> None:
+        """Put `event` to the state, and what follows from what follows, in order."""
+        self._queue.append(event)
+        if self._handling:
+            return
+        self._handling = True
+        try:
+            while self._queue:
+                self._step(self._queue.popleft())
+        except Exception as error:
+            if not self._failed.done():
+                self._failed.set_exception(error)
+        finally:
+            self._handling = False
+
+    def _step(self, event: Event) -> None:
+        try:
+            effects = self._state.handle(event, time.monotonic_ns() // 1_000)
+        except Exception:
+            if not isinstance(event, Said):
+                raise
+            # What one peer says must not end the run of another.
+            self._say(f"cut off a peer after {type(event.message).__name__}:\n{traceback.format_exc()}")
+            self._router.kick(event.peer)
+            return
+        for effect in effects:
+            self._perform(effect)
+
+    # Effects.
+
+    def _perform(self, effect: Effect) -> None:
+        match effect:
+            case Send(peer, message):
+                self._send(peer, message)
+            case Keep(run, incarnation, seq, data):
+                self._writer.put([AddBatch(run, incarnation, seq, data)], ("batch", run, incarnation, seq))
+            case Save(record, fold):
+                self._save(record, fold=fold)
+            case Checkpoint(run):
+                self._writer.put(self._checkpoint(run), ("checkpoint", run))
+            case Kick(peer):
+                self._router.kick(peer)
+            case Obtain(run, bundle, peer):
+                self._obtain(run, bundle, peer)
+            case Recall(peer, run):
+                self._spawn(self._recall(peer, run))
+            case Report():
+                self._spawn(self._report(effect))
+            case Log(text):
+                self._say(text)
+
+    def _send(self, peer: bytes, message: FromBroker) -> None:
+        """What goes to many is encoded once; lines that are told are written down, too."""
+        if self._last is None or self._last[0] is not message:
+            self._last = message, encode(message)
+        if not self._router.send(peer, self._last[1]):
+            self._queue.append(Unsent(peer))
+
+    def _save(self, record: RunRecord, *, fold: bool) -> None:
+        jobs: list[Job] = [SaveRun(row_of(record))]
+        if fold:
+            jobs += self._checkpoint(record.id)
+        self._writer.put(jobs, ("save", record.id, record.version), urgent=True)
+        if record.state in FINAL:
+            self._points.pop(record.id, None)
+            self._lines.pop(record.id, None)
+            self._wanted.pop(record.id, None)
+            self._spawn(self._prune())
+
+    def _checkpoint(self, run_id: str) -> list[Job]:
+        run = self._state.runs.get(run_id)
+        if run is None:
+            return []
+        checkpoint = checkpoint_of(run, self._points.get(run_id, {}))
+        if checkpoint is None or run.fold.result is None:
+            return []
+        self._points[run_id] = dict(run.fold.result.timeline.packed)
+        jobs: list[Job] = [checkpoint]
+        chronicle = run.chronicle
+        fresh, chronicle.fresh_lines = chronicle.fresh_lines, []
+        if fresh:
+            rows = line_rows(fresh, self._lines.get(run_id, 0))
+            self._lines[run_id] = rows[-1].number
+            jobs.append(AddLines(run_id, rows))
+        return jobs
+
+    # Bundles.
+
+    def _obtain(self, run: str, bundle: BundleRef, peer: bytes) -> None:
+        if self._archives.archive(bundle.sha256) is not None:
+            self._queue.append(Obtained(run))
+            return
+        self._wanted.setdefault(bundle.sha256, set()).add(run)
+        if bundle.sha256 in self._pulls:
+            self._pulls[bundle.sha256] = self._pulls[bundle.sha256][0], peer
+        else:
+            try:
+                sink = self._archives.writer(bundle.sha256, bundle.size_bytes)
+            except LoadsError as error:
+                self._tell(bundle.sha256, Trouble(message=error.message, hint=error.hint))
+                return
+            self._pulls[bundle.sha256] = Pull(bundle.sha256, bundle.size_bytes, sink), peer
+        self._ask_for_pieces()
+
+    def _ask_for_pieces(self) -> None:
+        for pull, peer in self._pulls.values():
+            for fetch in pull.ask(time.monotonic_ns() // 1_000):
+                self._router.send(peer, fetch)
+
+    def _take_piece(self, chunk: Chunk) -> None:
+        if chunk.sha256 not in self._pulls:
+            return
+        pull, _ = self._pulls[chunk.sha256]
+        trouble = None
+        try:
+            if chunk.total and not pull.take(chunk, time.monotonic_ns() // 1_000):
+                self._ask_for_pieces()
+                return
+            if not chunk.total:
+                trouble = Trouble(message="the runner has no such bundle", hint="run it again")
+        except LoadsError as error:
+            trouble = Trouble(message=error.message, hint=error.hint)
+        pull.close()
+        del self._pulls[chunk.sha256]
+        self._tell(chunk.sha256, trouble)
+
+    def _tell(self, sha256: str, trouble: Trouble | None) -> None:
+        for run in self._wanted.pop(sha256, ()):
+            self._handle(Obtained(run) if trouble is None else NotObtained(run, trouble))
+
+    # What the store knows.
+
+    async def _recall(self, peer: bytes, run: str | None) -> None:
+        self._router.send(peer, await asyncio.to_thread(self._ended, run))
+
+    def _ended(self, run: str | None) -> Ended | Refused:
+        try:
+            rows = self._store.runs(1) if run is None else self._store.find(run)
+            exact = [row for row in rows if row.id == run] or rows
+            stored = self._store.load(exact[0].id) if len(exact) == 1 else None
+            result = None if stored is None else result_of(stored)
+        except LoadsError as error:
+            return Refused(run=run, trouble=Trouble(message=error.message, hint=error.hint))
+        if stored is not None and result is not None:
+            return Ended(run=stored.row.id, result=result, lines=tuple(lines_of(stored)))
+        if stored is not None:
+            trouble = decode_record(stored.row.record).trouble
+            return Refused(run=stored.row.id, trouble=trouble or Trouble(message=f"{stored.row.id} never ran"))
+        if len(exact) > 1:
+            names = ", ".join(row.id for row in exact[:5])
+            return Refused(run=run, trouble=Trouble(message=f"{run} may be {names}", hint="write more of its name"))
+        what = "no run is kept here" if run is None else f"there is no run {run}"
+        return Refused(run=run, trouble=Trouble(message=what, hint="loads runs lists those that there are"))
+
+    async def _report(self, report: Report) -> None:
+        rows = await asyncio.to_thread(self._store.runs, report.runs) if report.runs else []
+        ended = tuple(status_of(row) for row in rows if row.state in FINAL)
+        status = msgspec.structs.replace(report.status, runs=(*report.status.runs, *ended))
+        self._router.send(report.peer, status)
+
+    async def _prune(self) -> None:
+        if self._keep is not None:
+            gone = await asyncio.to_thread(self._store.prune, self._keep, datetime.now(UTC))
+            if gone:
+                self._say(f"forgot {', '.join(gone)}")
+
+    def _spawn(self, job: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(job)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_done)
+
+    def _task_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._say(f"the store can't be read: {error}")
+
+
+def _describe(store: Store) -> Broker:
+    now_us = time.monotonic_ns() // 1_000
+    started_at = datetime.now(UTC)
+    return Broker(
+        incarnation=secrets.randbits(64),
+        version=loads.__version__,
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        store=store.place,
+        clock=_boot_id(),
+        wall=lambda at_us: (started_at + timedelta(microseconds=at_us - now_us)).astimezone(),
+        started_us=now_us,
+    )
+
+
+def _boot_id() -> str:
+    """Names the monotonic clock: it begins anew when the machine does."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return secrets.token_hex(8)

@@ -1,0 +1,411 @@
+"""The broker, as a pure state machine: `handle(event, now_us)` answers what to do.
+
+Knows the peers and the agents, who is free and who is silent, which runs wait and which go on; the life of a run is
+`LiveRun`'s. Has no socket, no clock, no file: what it must remember is `Save`d, what it says is `Send`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from random import Random
+
+from loads.broker.agents import Agents, AgentSeen
+from loads.broker.events import (
+    Effect,
+    Event,
+    Gone,
+    Kept,
+    Log,
+    NotObtained,
+    Obtain,
+    Obtained,
+    Recall,
+    Report,
+    Said,
+    Saved,
+    Send,
+    StoreTrouble,
+    Tick,
+    ToSeat,
+    Unsent,
+)
+from loads.broker.fold import Fold
+from loads.broker.liveness import RETURN_US
+from loads.broker.names import new_name
+from loads.broker.peers import Peer, Peers
+from loads.broker.queue import reservation, seats_for
+from loads.broker.record import RunRecord
+from loads.broker.run import LiveRun
+from loads.wire.cluster import (
+    Accepted,
+    Ask,
+    Batch,
+    Beat,
+    Beaten,
+    Cease,
+    Ceased,
+    Closed,
+    Complete,
+    Enlist,
+    Enlisted,
+    Follow,
+    Hello,
+    Refused,
+    Release,
+    RunState,
+    RunStatus,
+    Standing,
+    Status,
+    Submit,
+    Trouble,
+    WhoAreYou,
+)
+
+
+@dataclass(frozen=True)
+class Broker:
+    """What a broker is. `clock` names the clock of `now_us`, `wall` gives the time of day for one of its times."""
+
+    incarnation: int
+    version: str
+    host: str
+    pid: int
+    store: str
+    clock: str
+    wall: Callable[[int], datetime]
+    started_us: int
+
+
+class BrokerState:
+    """All that the broker knows."""
+
+    def __init__(self, broker: Broker, random: Random, known: Callable[[str], bool]) -> None:
+        """`known` says whether the store has a run of that name."""
+        self.broker = broker
+        self.peers = Peers(broker.version, broker.incarnation)
+        self.agents = Agents(broker.started_us)
+        self.runs: dict[str, LiveRun] = {}
+        self._random = random
+        self._known = known
+        self._trouble: str | None = None
+        self._obtained: set[str] = set()
+
+    def __repr__(self) -> str:
+        runs = " ".join(map(repr, self.runs.values()))
+        return f"<Broker peers={len(self.peers.by_name)} agents={len(self.agents.by_name)} {runs}>"
+
+    def restore(self, runs: Iterable[tuple[RunRecord, Fold]]) -> list[Effect]:
+        """Go on with what the store holds. To be called once, before anything is handled."""
+        effects: list[Effect] = []
+        for record, fold in runs:
+            run = self.runs[record.id] = LiveRun(record, fold, self.broker.clock, self.broker.wall)
+            effects += self._obtain(run, b"")
+        return effects
+
+    def handle(self, event: Event, now_us: int) -> list[Effect]:
+        """What follows from `event`."""
+        return self.peers.addressed(self._handle(event, now_us), self.agents)
+
+    def _handle(self, event: Event, now_us: int) -> list[Effect]:
+        match event:
+            case Said(peer, message, data):
+                return self._said(peer, message, data, now_us)
+            case Gone(peer):
+                return self._gone(peer, now_us)
+            case Unsent(peer):
+                self.peers.missed(peer, self.runs)
+            case Kept():
+                return self._kept(event, now_us)
+            case Saved(run, version):
+                return self._saved(run, version, now_us)
+            case Obtained(run):
+                self._obtained.add(run)
+                return self._serve_queue(now_us)
+            case NotObtained(run, trouble) if run in self.runs:
+                return self.runs[run].refuse(trouble)
+            case StoreTrouble(text):
+                return self._store_trouble(text)
+            case Tick():
+                return self._tick(now_us)
+        return []
+
+    def _said(self, name: bytes, message: object, data: bytes, now_us: int) -> list[Effect]:
+        if isinstance(message, Hello):
+            return self.peers.hello(name, message, now_us)
+        peer = self.peers.by_name.get(name)
+        if peer is None:
+            return [Send(name, WhoAreYou())]
+        if peer.rejected_us is not None:
+            return []
+        self.agents.hear(name, now_us)
+        match message:
+            case Beat():
+                return self._beat(name, message, now_us)
+            case Standing():
+                return self._stands(message, now_us)
+            case Batch():
+                return self._batch(name, message, data)
+            case Complete():
+                return self._complete(name, message, now_us)
+            case Enlist():
+                return self._enlist(name, message, now_us)
+            case Submit():
+                return self._submit(name, message, now_us)
+            case Follow(run):
+                return self._follow(name, peer, run, now_us)
+            case Cease(run, now):
+                return self._cease(name, run, now)
+            case Ask(runs):
+                return [Report(name, self._status(now_us), runs)]
+        return []
+
+    def _gone(self, name: bytes, now_us: int) -> list[Effect]:
+        self.peers.by_name.pop(name, None)
+        effects: list[Effect] = []
+        for incarnation in self.agents.disconnect(name):
+            effects += self._lose(incarnation, "went away", now_us)
+        return effects
+
+    # Agents.
+
+    def _enlist(self, name: bytes, enlist: Enlist, now_us: int) -> list[Effect]:
+        other = self.agents.by_name.get(enlist.name)
+        if other is not None and other.peer is not None and other.enlist.identity != enlist.identity:
+            return self.peers.reject(
+                name,
+                f"there is an agent named {enlist.name} already, on {other.enlist.host}",
+                "give this one another name with --name",
+                now_us,
+            )
+        effects: list[Effect] = [Send(name, Enlisted())]
+        replaced = self.agents.enlist(name, enlist, now_us)
+        for incarnation in replaced:
+            effects += self._lose(incarnation, "was started again", now_us)
+        for run in self.runs.values():
+            effects += run.back(enlist.incarnation, anew=False)
+        for run_id, incarnation in enlist.estates:
+            if run_id in self.runs:
+                effects += self.runs[run_id].back(incarnation, anew=True)
+            else:
+                effects.append(Send(name, Closed(run=run_id, incarnation=incarnation)))
+        if enlist.standing is not None:
+            effects += self._stands(enlist.standing, now_us)
+        return [*effects, Log(f"agent {enlist.name} of {enlist.host} is here"), *self._serve_queue(now_us)]
+
+    def _beat(self, name: bytes, beat: Beat, now_us: int) -> list[Effect]:
+        """Orders go first: who hears that the broker is there must know already what it wants."""
+        agent = self.agents.at(name)
+        effects: list[Effect] = []
+        if agent is not None:
+            was_busy, agent.load, agent.standing = agent.standing is not None, beat.load, beat.standing
+            if beat.standing is not None:
+                effects += self._stands(beat.standing, now_us)
+            else:
+                effects += self._remind(agent, now_us)
+                effects += self._serve_queue(now_us) if was_busy else []
+        return [*effects, Send(name, Beaten(sent_us=beat.sent_us, broker_us=now_us))]
+
+    def _remind(self, agent: AgentSeen, now_us: int) -> list[Effect]:
+        """It works for no run: if it should, it has not heard yet."""
+        effects: list[Effect] = []
+        for run in self.runs.values():
+            seat = run.seat_of(agent.enlist.incarnation)
+            if seat is not None and not run.is_final:
+                effects += run.remind(seat)
+        return effects
+
+    def _stands(self, standing: Standing, now_us: int) -> list[Effect]:
+        run = self.runs.get(standing.run)
+        if run is None:
+            return [ToSeat(standing.incarnation, Release(run=standing.run, incarnation=standing.incarnation))]
+        agent = self.agents.of(standing.incarnation)
+        if agent is not None:
+            agent.standing = standing
+        return run.stands(standing, now_us)
+
+    def _batch(self, name: bytes, batch: Batch, data: bytes) -> list[Effect]:
+        run = self.runs.get(batch.run)
+        if run is None or run.seat_of(batch.incarnation) is None:
+            return [Send(name, Closed(run=batch.run, incarnation=batch.incarnation))]
+        return run.batch(batch, data)
+
+    def _complete(self, name: bytes, complete: Complete, now_us: int) -> list[Effect]:
+        run = self.runs.get(complete.run)
+        if run is None or run.seat_of(complete.incarnation) is None:
+            return [Send(name, Release(run=complete.run, incarnation=complete.incarnation))]
+        return run.complete(complete, now_us)
+
+    def _lose(self, incarnation: int, reason: str, now_us: int) -> list[Effect]:
+        return [effect for run in self.runs.values() for effect in run.gone(incarnation, reason, now_us)]
+
+    # Runners.
+
+    def _submit(self, name: bytes, submit: Submit, now_us: int) -> list[Effect]:
+        for run in self.runs.values():
+            if run.record.submit.nonce == submit.nonce:  # said again: the answer was lost
+                run.submitter = name
+                return [Send(name, Accepted(run=run.id)), *self._obtain(run, name)]
+        free = self.agents.free(self._busy())
+        trouble = reservation(submit, free, len(self.agents.by_name), self._busy_names())
+        if trouble is not None and not submit.wait:
+            return [Send(name, Refused(run=None, trouble=trouble))]
+        run_id = new_name(self._random, lambda taken: taken in self.runs or self._known(taken))
+        record = RunRecord(id=run_id, submit=submit, created_at=self.broker.wall(now_us))
+        run = self.runs[run_id] = LiveRun(record, Fold(), self.broker.clock, self.broker.wall)
+        run.submitter = name
+        who = submit.who
+        log = Log(f"{run_id}: submitted by {who.user} of {who.host}: {' '.join(submit.spec.targets)}")
+        if trouble is not None:
+            run.chronicle.notices.append(f"waiting: {trouble.message}")
+        return [log, *run.save(), *self._obtain(run, name)]
+
+    def _obtain(self, run: LiveRun, name: bytes) -> list[Effect]:
+        bundle = run.record.submit.bundle
+        if run.record.state is not RunState.WAITING:
+            return []
+        if bundle is None:
+            self._obtained.add(run.id)
+            return []
+        return [Obtain(run.id, bundle, name)] if run.id not in self._obtained else []
+
+    def _serve_queue(self, now_us: int) -> list[Effect]:
+        """Runs that wait get their agents, in the order in which they came; those that may grow get what is left."""
+        effects: list[Effect] = []
+        for run in list(self.runs.values()):
+            submit = run.record.submit
+            if run.record.state is not RunState.WAITING or run.id not in self._obtained or run.saved == 0:
+                continue
+            free = self.agents.free(self._busy())
+            trouble = reservation(submit, free, len(self.agents.by_name), self._busy_names())
+            if trouble is None:
+                effects += run.reserve(seats_for(submit, free))
+            elif not submit.wait:
+                effects += run.refuse(trouble)
+            elif submit.agents is not None:
+                break  # those behind it must not take what it waits for
+        for run in self.runs.values():
+            if run.may_grow:
+                for agent in self.agents.free(self._busy()):
+                    if run.seat_of(agent.enlist.incarnation) is None:
+                        effects += run.join(seats_for(run.record.submit, [agent])[0])
+        return effects
+
+    def _follow(self, name: bytes, peer: Peer, run_id: str | None, now_us: int) -> list[Effect]:
+        run = self._find(run_id)
+        if run is None or run.is_final:
+            peer.follows, peer.owed = run_id, False
+            return [Recall(name, run_id)]
+        peer.follows, peer.behind, peer.owed = run.id, False, True
+        return [*run.settle(now_us), Send(name, run.snapshot(now_us))]
+
+    def _find(self, run_id: str | None) -> LiveRun | None:
+        """The live run whose name begins so, if it is one; None: the latest."""
+        if run_id is None:
+            return next(reversed(self.runs.values()), None)
+        if run_id in self.runs:
+            return self.runs[run_id]
+        found = [run for run in self.runs.values() if run.id.startswith(run_id)]
+        return found[0] if len(found) == 1 else None
+
+    def _cease(self, name: bytes, run_id: str | None, now: bool) -> list[Effect]:
+        one = None if run_id is None else self._find(run_id)
+        if run_id is not None and one is None:
+            hint = "loads-runner --ping-broker lists those that go on"
+            return [Send(name, Refused(run=run_id, trouble=Trouble(message=f"no run {run_id} goes on", hint=hint)))]
+        runs = [one] if one is not None else list(self.runs.values())
+        effects = [effect for run in runs for effect in run.cease(now=now)]
+        return [*effects, Send(name, Ceased(runs=tuple(run.id for run in runs)))]
+
+    # The store.
+
+    def _kept(self, event: Kept, now_us: int) -> list[Effect]:
+        effects: list[Effect] = []
+        for (run_id, incarnation), seq in event.seqs.items():
+            if run_id in self.runs:
+                effects += self.runs[run_id].kept(incarnation, seq, now_us)
+        return effects
+
+    def _saved(self, run_id: str, version: int, now_us: int) -> list[Effect]:
+        run = self.runs.get(run_id)
+        if run is None:
+            return []
+        first = run.saved == 0
+        effects = run.saved_version(version)
+        if first:
+            effects = [Send(run.submitter, Accepted(run=run_id)), *effects, *self._serve_queue(now_us)]
+        if run.is_final:
+            addressed = self.peers.addressed(effects, self.agents)
+            del self.runs[run_id]
+            self._obtained.discard(run_id)
+            return [*addressed, *self._serve_queue(now_us)]
+        return effects
+
+    def _store_trouble(self, text: str | None) -> list[Effect]:
+        if text == self._trouble:
+            return []
+        before, self._trouble = self._trouble, text
+        told = f"the broker can't write results down: {text}" if text is not None else "the broker can write again"
+        for run in self.runs.values():
+            run.chronicle.notices.append(told)
+        return [Log(told)] if before != text else []
+
+    # Time.
+
+    def _tick(self, now_us: int) -> list[Effect]:
+        effects: list[Effect] = []
+        for incarnation in self.agents.silent(now_us):
+            effects += self._lose(incarnation, "was not heard for 3.5 s", now_us)
+        if now_us - self.broker.started_us > RETURN_US:
+            for run in self.runs.values():
+                for seat in run.record.seats:
+                    if seat.last_seq is None and self.agents.of(seat.incarnation) is None:
+                        effects += run.gone(seat.incarnation, "did not come back to the broker", now_us)
+        for run in list(self.runs.values()):
+            effects += run.tick(now_us)
+            effects += self._catch_up(run, now_us)
+        effects += self.peers.tick(self.runs, now_us)
+        return effects
+
+    def _catch_up(self, run: LiveRun, now_us: int) -> list[Effect]:
+        """Who missed something gets the whole."""
+        behind = self.peers.behind(run.id)
+        if not behind:
+            return []
+        effects = run.settle(now_us)
+        snapshot = run.snapshot(now_us)
+        return [*effects, *(Send(name, snapshot) for name in behind)]
+
+    # Views.
+
+    def _busy(self) -> set[int]:
+        """Agent processes that have a seat."""
+        return {seat.incarnation for run in self.runs.values() for seat in run.record.seats}
+
+    def _busy_names(self) -> dict[str, str]:
+        """Runs by agent."""
+        return {seat.agent: run.id for run in self.runs.values() for seat in run.record.seats}
+
+    def _status(self, now_us: int) -> Status:
+        return Status(
+            version=self.broker.version,
+            host=self.broker.host,
+            pid=self.broker.pid,
+            up_us=now_us - self.broker.started_us,
+            store=self.broker.store if self._trouble is None else f"{self.broker.store}: {self._trouble}",
+            agents=tuple(self.agents.status(self._busy_names(), now_us)),
+            runs=tuple(self._run_status(run, now_us) for run in self.runs.values()),
+        )
+
+    def _run_status(self, run: LiveRun, now_us: int) -> RunStatus:
+        record = run.record
+        return RunStatus(
+            id=run.id,
+            state=record.state,
+            who=record.submit.who,
+            created_at=record.created_at,
+            targets=record.submit.spec.targets,
+            agents=tuple(seat.agent for seat in record.seats),
+            elapsed_us=run.age_us(now_us),
+        )
