@@ -1,0 +1,253 @@
+"""An agent's part in the run that it works for now. Pure.
+
+The broker's orders say what should be so, not what to do next, and come again with each beat: one that is carried out
+already, or does not fit yet, changes nothing. Called by `AgentState` alone.
+
+    PREPARING -AllLoaded-> LOADED -(Fit)-> FITTING -AllReady-> READY -(Go)-> RUNNING -PhaseOver-> RESTING -(Go)-> ...
+                                                             any of these -(Wind)-> WINDING -AllGone-> COMPLETE
+    before RUNNING, -Refused-> FAILED
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from loads.agent.events import Append, Effect, Obtain, OpenPool, Send, ToPool
+from loads.agent.outbox import Outbox
+from loads.agent.records import Died, Got, Numbered, Record, Took
+from loads.pool import events as pool
+from loads.units import US_PER_S
+from loads.wire.cluster import Complete, Fit, Go, Halt, Hold, Line, Lost, Prepare, Stage, Standing, Trouble, Wind
+from loads.wire.messages import Load, Loaded
+
+_BEGUN = (Stage.FITTING, Stage.READY, Stage.RUNNING, Stage.RESTING)
+
+
+class Part:
+    """Of `prepare.run`. `offset_us` gives the broker's clock minus ours, `limit` the most workers of this machine."""
+
+    def __init__(
+        self, prepare: Prepare, incarnation: int, limit: int, offset_us: Callable[[], int | None], name: str
+    ) -> None:
+        self.outbox = Outbox(prepare.run, incarnation)
+        self.stage = Stage.PREPARING
+        self.lease_until_us = 0
+        self._name = name
+        self._prepare = prepare
+        self._offset_us = offset_us
+        self._workers = max(1, min(limit, prepare.slots, prepare.workers or limit))
+        self._first = 0
+        self._phase = -1
+        self._ended_us = 0
+        self._run_at_us: int | None = None
+        self._started_offset_us = 0
+        self._held = self._wanted = 0
+        self._halted: Halt | None = None
+        self._all_gone = False
+        self._parked_us: int | None = None
+        self._ca_bundle: str | None = None
+        self._loaded: Loaded | None = None
+        self._trouble: Trouble | None = None
+
+    def __repr__(self) -> str:
+        return f"<Part {self.run} {self.stage.value} phase={self._phase} holding={self._held} {self.outbox!r}>"
+
+    @property
+    def run(self) -> str:
+        """The run's name."""
+        return self.outbox.run
+
+    @property
+    def standing(self) -> Standing:
+        """What the broker is told."""
+        return Standing(
+            run=self.run,
+            incarnation=self.outbox.incarnation,
+            stage=self.stage,
+            phase=self._phase,
+            ended_us=self._ended_us,
+            holding=self._held,
+            workers=self._workers,
+            loaded=self._loaded if self.stage is Stage.LOADED else None,
+            trouble=self._trouble,
+        )
+
+    def standing_at(self, now_us: int) -> Standing:
+        """The same with the run's age, by our clock."""
+        if self._run_at_us is None:
+            return self.standing
+        return msgspec.structs.replace(self.standing, run_us=self._age_us(now_us))
+
+    def begin(self) -> list[Effect]:
+        """The first effects."""
+        return [Obtain(self.run, self._prepare.bundle, self._prepare.test_dir)]
+
+    def obtained(self, directory: str, search_path: tuple[str, ...]) -> list[Effect]:
+        """The files are there, unpacked in `directory`: load the tests."""
+        spec, bundle = self._prepare.spec, self._prepare.bundle
+        if bundle is not None and bundle.ca_bundle is not None:
+            self._ca_bundle = f"{directory}/{bundle.ca_bundle}"
+        load = Load(
+            targets=spec.targets if bundle is None else bundle.targets,
+            search_path=search_path,
+            select=spec.select,
+            log_level=spec.log_level,
+            directory=directory,
+        )
+        return [OpenPool(self.run, self._workers, load)]
+
+    def failed(self, trouble: Trouble) -> list[Effect]:
+        """It can't be."""
+        self._trouble = msgspec.structs.replace(trouble, agent=self._name)
+        return self._move(Stage.FAILED)
+
+    def order(self, order: Fit | Go | Hold | Halt | Wind, now_us: int) -> list[Effect]:
+        """What the broker wants to be so."""
+        match order:
+            case Fit() if self.stage is Stage.LOADED:
+                return self._fit(order)
+            case Go() if self.stage in (Stage.READY, Stage.RESTING) and order.phase > self._phase:
+                return self._go(order, now_us)
+            case Hold() if self.stage in _BEGUN and order.holding > self._wanted:
+                self._wanted = order.holding
+                return [ToPool(self.run, pool.Share(order.portions, order.from_phase))]
+            case Halt() if self.stage in _BEGUN:
+                return self._halt(order)
+            case Wind() if self.stage in _BEGUN:
+                return self._wind()
+        return []
+
+    def lease(self, until_us: int) -> list[Effect]:
+        """Iterations may start until then."""
+        self.lease_until_us = until_us
+        return [ToPool(self.run, pool.Lease(until_us))] if self.stage in _BEGUN else []
+
+    def check_lease(self, now_us: int) -> None:
+        """Tell the user when the load stood still for want of a broker."""
+        if self.stage is not Stage.RUNNING:
+            return
+        if self._parked_us is None:
+            if now_us > self.lease_until_us:
+                self._parked_us = self.lease_until_us
+        elif now_us < self.lease_until_us:
+            from_us, to_us = self._age_us(self._parked_us), self._age_us(now_us)
+            self._parked_us = None
+            self.outbox.warn(
+                f"agent {self._name} started no iterations from {from_us / US_PER_S:.1f} to {to_us / US_PER_S:.1f} s, "
+                "for it did not hear the broker"
+            )
+
+    def report(self, report: pool.Effect | object, now_us: int) -> list[Effect]:
+        """What the pool reports."""
+        match report:
+            case pool.Took(worker, incarnation, page):
+                return self.record(Took(self._first + worker, incarnation, str(page)))
+            case pool.AllLoaded(loaded):
+                self._loaded = loaded
+                return self._move(Stage.LOADED)
+            case pool.Refused(failure):
+                trouble = Trouble(message=failure.message, hint=failure.hint, traceback=failure.traceback)
+                return self.failed(trouble)
+            case pool.AllReady() if self.stage is Stage.FITTING:
+                return self._move(Stage.READY)
+            case pool.Measured():
+                t_us = max(0, report.delta.t_us + self._drift_us() + US_PER_S // 2) // US_PER_S * US_PER_S
+                return self.record(Got(report.incarnation, t_us, report.delta))
+            case pool.Lost():
+                return self._lost(report)
+            case pool.PhaseOver(_, ended_us) if self.stage is Stage.RUNNING:
+                self._ended_us = max(0, ended_us + self._drift_us())
+                return self._move(Stage.RESTING)
+            case pool.Resumed() if self.stage is Stage.RESTING:
+                return self._move(Stage.RUNNING)
+            case pool.Shared():
+                self._held = self._wanted
+                return [Send(self.standing)]
+            case pool.AllGone():
+                self._all_gone = True
+                return self._complete() if self.stage is Stage.WINDING else []
+        return []
+
+    def printed(self, worker: int, line: str, now_us: int) -> None:
+        """A worker wrote a line."""
+        self.outbox.add_line(Line(self._age_us(now_us), self._first + worker, line))
+
+    def record(self, record: Record) -> list[Effect]:
+        """Apply `record` to the outbox and keep it."""
+        self.outbox.apply(record)
+        return [Append(self.run, self.outbox.incarnation, record)]
+
+    def completion(self) -> Complete | None:
+        """The last word, once all is sealed."""
+        if self.stage is not Stage.COMPLETE or self.outbox.has_pending:
+            return None
+        return Complete(run=self.run, incarnation=self.outbox.incarnation, last_seq=self.outbox.last_seq)
+
+    def _fit(self, fit: Fit) -> list[Effect]:
+        spec = self._prepare.spec
+        self._first = fit.first
+        self._held = self._wanted = fit.holding
+        http = spec.http
+        if self._ca_bundle is not None:
+            http = msgspec.structs.replace(http, ca_bundle=self._ca_bundle)
+        begin = pool.Begin(
+            plan=fit.plan,
+            seed=spec.seed,
+            server_url=spec.server_url,
+            fresh_session=spec.fresh_session,
+            think_time_us=spec.think_time_us,
+            stop_on_failure=spec.stop_on_failure,
+            http=http,
+            first=fit.first,
+            portions=fit.portions,
+        )
+        return [*self.record(Numbered(fit.first)), *self._move(Stage.FITTING), ToPool(self.run, begin)]
+
+    def _go(self, go: Go, now_us: int) -> list[Effect]:
+        offset_us = self._offset_us()
+        if offset_us is None:
+            return []
+        self._phase = go.phase
+        if self._run_at_us is None:
+            self._run_at_us, self._started_offset_us = go.run_at_us - offset_us, offset_us
+        start = pool.Go(go.phase, self._run_at_us, go.phase_at_us - offset_us)
+        return [*self._move(Stage.RUNNING), ToPool(self.run, pool.Lease(self.lease_until_us)), ToPool(self.run, start)]
+
+    def _halt(self, halt: Halt) -> list[Effect]:
+        if self._halted is not None and (self._halted.now or not halt.now):
+            return []
+        self._halted = halt
+        return [ToPool(self.run, pool.Halt(halt.now))]
+
+    def _wind(self) -> list[Effect]:
+        effects: list[Effect] = [*self._move(Stage.WINDING), ToPool(self.run, pool.End())]
+        return [*effects, *self._complete()] if self._all_gone else effects
+
+    def _complete(self) -> list[Effect]:
+        return self._move(Stage.COMPLETE)
+
+    def _lost(self, lost: pool.Lost) -> list[Effect]:
+        drift_us = self._drift_us()
+        loss = msgspec.structs.replace(
+            lost.loss,
+            worker=self._first + (lost.loss.worker or 0),
+            agent=self._name,
+            from_us=max(0, lost.loss.from_us + drift_us),
+            to_us=max(0, lost.loss.to_us + drift_us),
+        )
+        told = Lost(loss, lost.missing.started, lost.replaced, lost.given_up)
+        return self.record(Died(loss.incarnation, told))
+
+    def _move(self, stage: Stage) -> list[Effect]:
+        self.stage = stage
+        return [Send(self.standing)]
+
+    def _age_us(self, at_us: int) -> int:
+        return 0 if self._run_at_us is None else max(0, at_us - self._run_at_us + self._drift_us())
+
+    def _drift_us(self) -> int:
+        """What our clock lost against the broker's since the start."""
+        offset_us = self._offset_us()
+        return 0 if offset_us is None or self._run_at_us is None else offset_us - self._started_offset_us

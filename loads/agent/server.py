@@ -1,0 +1,244 @@
+"""The agent's shell: connection, pool, files and time around `AgentState`. Performs effects, decides nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, Final
+
+from loads.agent.events import (
+    Append,
+    Buried,
+    ClosePool,
+    Drop,
+    Effect,
+    Event,
+    Heard,
+    Inherited,
+    Linked,
+    Log,
+    NotObtained,
+    Obtain,
+    Obtained,
+    OpenPool,
+    PoolBroke,
+    Pooled,
+    Quit,
+    Rewrite,
+    Send,
+    Tick,
+    ToPool,
+    Watch,
+)
+from loads.agent.pages import Pages
+from loads.agent.provision import NotProvided, Provision
+from loads.agent.spool import Spool
+from loads.agent.state import Agent, AgentState
+from loads.errors import UsageError
+from loads.plan.share import most_slots
+from loads.pool.events import Begin, Go
+from loads.pool.events import Event as PoolEvent
+from loads.pool.limits import find_file_doubts
+from loads.pool.nursery import Nursery
+from loads.pool.pool import WorkerPool
+from loads.wire.cluster import Chunk, FromBroker, Role, Trouble
+from loads.wire.dealer import Dealer
+from loads.wire.endpoint import Endpoint
+
+TICK_S: Final = 0.25
+BURIAL_S: Final = 0.1
+
+
+class AgentServer:
+    """One agent, with its state in `directory`, which is locked for it. `say` takes lines for its log."""
+
+    def __init__(self, agent: Agent, endpoint: Endpoint, directory: Path, say: Callable[[str], None]) -> None:
+        self._agent = agent
+        self._directory = directory
+        self._say = say
+        self._state = AgentState(agent)
+        self._dealer = Dealer(
+            endpoint, role=Role.AGENT, version=agent.version, heard=self._heard, changed=lambda up: self._do(Linked(up))
+        )
+        self._spool = Spool(directory / "runs")
+        self._pages = Pages(directory / "workers", agent.incarnation)
+        self._provision = Provision(directory, self._dealer.send)
+        self._nursery = Nursery(self._pages.own, agent.limit)
+        self._pools: dict[str, tuple[WorkerPool, asyncio.Task[None]]] = {}
+        self._obtaining: dict[str, asyncio.Task[None]] = {}
+        self._queue: deque[Event] = deque()
+        self._doing = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def __repr__(self) -> str:
+        return f"{self._state!r} {self._dealer!r}"
+
+    async def serve(self) -> None:
+        """Work for the broker until `stop`.
+
+        Raises:
+            LoadsError: the broker will not have this agent.
+        """
+        try:
+            async with self._nursery, self._dealer:
+                for run, incarnation, records in self._spool.found():
+                    self._do(Inherited(run, incarnation, records))
+                self._pages.clear(self._state.pages())
+                while not self._over.done():
+                    self._do(Tick(os.getloadavg()[0]))
+                    self._provision.tick()
+                    await asyncio.wait([self._over], timeout=TICK_S)
+                await self._end()
+        finally:
+            self._pages.close()
+        self._over.result()
+
+    def stop(self) -> None:
+        """Leave now; what was measured stays in the state directory, and the next agent there delivers it."""
+        if not self._over.done():
+            self._over.set_result(None)
+
+    async def _end(self) -> None:
+        """Let go of everything. Workers hear that their agent is gone, and leave their last words."""
+        tasks = [*self._tasks, *(task for _, task in self._pools.values())]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # Events.
+
+    def _heard(self, message: FromBroker) -> None:
+        if isinstance(message, Chunk):
+            self._provision.take(message)
+        else:
+            self._do(Heard(message))  # type: ignore[arg-type]
+
+    def _do(self, event: Event) -> None:
+        """Put `event` to the state, and do what follows before anything else happens."""
+        self._queue.append(event)
+        if self._doing:
+            return
+        self._doing = True
+        try:
+            while self._queue:
+                for effect in self._state.handle(self._queue.popleft(), time.monotonic_ns() // 1_000):
+                    self._perform(effect)
+        except Exception as error:
+            if not self._over.done():
+                self._over.set_exception(error)
+        finally:
+            self._doing = False
+
+    # Effects.
+
+    def _perform(self, effect: Effect) -> None:
+        match effect:
+            case Send(message):
+                self._dealer.send(message)
+            case Append(run, incarnation, record):
+                self._spool.append(run, incarnation, record)
+            case Rewrite(run, incarnation, base):
+                self._spool.rewrite(run, incarnation, base)
+            case Drop(run, incarnation, pages):
+                self._spawn(self._drop(run, incarnation, pages))
+            case Obtain():
+                self._obtaining[effect.run] = self._spawn(self._obtain(effect))
+            case OpenPool():
+                self._open_pool(effect)
+            case ToPool(run, event):
+                self._to_pool(run, event)
+            case ClosePool(run):
+                self._close_pool(run)
+            case Watch():
+                self._spawn(self._watch(effect))
+            case Quit(reason, hint):
+                if not self._over.done():
+                    self._over.set_exception(UsageError(reason, hint))
+            case Log(text):
+                self._say(text)
+
+    async def _obtain(self, effect: Obtain) -> None:
+        run = effect.run
+        own = self._spool.place(run, self._agent.incarnation) / "work"
+        work = own if effect.test_dir is None else self._directory / "work" / effect.test_dir
+        try:
+            search_path = await self._provision.obtain(effect.bundle, work)
+        except NotProvided as error:
+            self._do(NotObtained(run, error.trouble))
+        else:
+            self._do(Obtained(run, str(work), search_path))
+
+    def _open_pool(self, effect: OpenPool) -> None:
+        run = effect.run
+        self._nursery.pause()
+        pool = WorkerPool(
+            effect.workers,
+            effect.load,
+            self._pages.own,
+            lambda report: self._do(Pooled(run, report)),
+            own_lease=False,
+            nursery=self._nursery,
+        )
+        self._pools[run] = pool, asyncio.create_task(self._keep_pool(run, pool))
+
+    async def _keep_pool(self, run: str, pool: WorkerPool) -> None:
+        """Holds the pool open until it is closed, also when it breaks."""
+        async with pool:
+            try:
+                await asyncio.shield(pool.broken)
+            except OSError as error:
+                hint = "see the limits of its machine (ulimit -a), its disks and directories"
+                self._do(PoolBroke(run, Trouble(message=f"the agent can't run workers: {error}", hint=hint)))
+                await asyncio.get_running_loop().create_future()
+
+    def _to_pool(self, run: str, event: PoolEvent) -> None:
+        if isinstance(event, Go):
+            self._nursery.resume()
+        if isinstance(event, Begin):
+            users = most_slots(event.portions, (phase.users for phase in event.plan.phases))
+            for doubt in find_file_doubts(users // self._agent.limit):
+                self._state.warn(doubt)
+        if run in self._pools:
+            self._pools[run][0].handle(event)
+
+    def _close_pool(self, run: str) -> None:
+        self._nursery.resume()
+        if run in self._obtaining:
+            self._obtaining.pop(run).cancel()
+        if run in self._pools:
+            self._pools[run][1].cancel()
+
+    async def _drop(self, run: str, incarnation: int, pages: tuple[str, ...]) -> None:
+        """Once nobody writes there any more."""
+        if incarnation == self._agent.incarnation and run in self._pools:
+            await asyncio.gather(self._pools.pop(run)[1], return_exceptions=True)
+        await asyncio.to_thread(self._spool.drop, run, incarnation)
+        self._pages.remove(pages)
+
+    async def _watch(self, effect: Watch) -> None:
+        """Wait for workers that lost their agent to end, and read what they left."""
+        remains = []
+        for incarnation, page in effect.pages.items():
+            while self._pages.is_alive(page):
+                await asyncio.sleep(BURIAL_S)
+            remains.append(await asyncio.to_thread(self._pages.remains, incarnation, page))
+        self._do(Buried(effect.run, effect.incarnation, tuple(remains)))
+
+    def _spawn(self, job: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(job)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_done)
+        return task
+
+    def _task_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        for run, obtaining in list(self._obtaining.items()):
+            if obtaining is task:
+                del self._obtaining[run]
+        if not task.cancelled() and (error := task.exception()) is not None and not self._over.done():
+            self._over.set_exception(error)

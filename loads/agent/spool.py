@@ -1,0 +1,83 @@
+"""Where an agent's records lie: ``runs/RUN-INCARNATION/`` in its state directory.
+
+    records     what `Outbox` is made of, only ever added to
+    *.page      counters of the workers, and beside them their last words
+    work/       the working directory, where the run has one of its own
+
+Writing is handing the bytes to the kernel: that survives the death of any process, but not of the machine.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from loads.agent.records import Base, Record, decode_records, encode_record
+
+_RECORDS: Final = "records"
+
+
+class Spool:
+    """All the files of runs of an agent, below `directory`."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._open: dict[tuple[str, int], int] = {}
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def place(self, run: str, incarnation: int) -> Path:
+        """The directory of that part of a run; made when missing."""
+        path = self._directory / f"{run}-{incarnation:016x}"
+        path.mkdir(mode=0o700, exist_ok=True)
+        return path
+
+    def append(self, run: str, incarnation: int, record: Record) -> None:
+        """Add `record`: once this returns, it outlives this process."""
+        descriptor = self._open.get((run, incarnation))
+        if descriptor is None:
+            path = self.place(run, incarnation) / _RECORDS
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            self._open[run, incarnation] = descriptor
+        data = memoryview(encode_record(record))
+        while data:
+            data = data[os.write(descriptor, data) :]
+
+    def rewrite(self, run: str, incarnation: int, base: Base) -> None:
+        """Let the records begin anew with `base`; at no moment are there none."""
+        path = self.place(run, incarnation) / _RECORDS
+        fresh = path.with_suffix(".new")
+        fresh.write_bytes(encode_record(base))
+        fresh.chmod(0o600)
+        self._close(run, incarnation)
+        fresh.replace(path)
+
+    def drop(self, run: str, incarnation: int) -> None:
+        """Remove all of it."""
+        self._close(run, incarnation)
+        shutil.rmtree(self.place(run, incarnation), ignore_errors=True)
+
+    def found(self) -> Iterator[tuple[str, int, tuple[Record, ...]]]:
+        """What earlier processes left: run, incarnation, records."""
+        for path in sorted(self._directory.iterdir()):
+            run, dash, name = path.name.rpartition("-")
+            try:
+                incarnation = int(name, 16)
+            except ValueError:
+                continue
+            if not dash or not run:
+                continue
+            records = path / _RECORDS
+            data = records.read_bytes() if records.exists() else b""
+            whole = tuple(decode_records(data))
+            length = sum(len(encode_record(record)) for record in whole)
+            if length < len(data):  # a torn record must not stand before whole ones
+                os.truncate(records, length)
+            yield run, incarnation, whole
+
+    def _close(self, run: str, incarnation: int) -> None:
+        descriptor = self._open.pop((run, incarnation), None)
+        if descriptor is not None:
+            os.close(descriptor)

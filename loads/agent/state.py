@@ -1,0 +1,364 @@
+"""An agent, as a pure state machine: `handle(event, now_us)` answers what to do.
+
+It works for one run at a time (`Part`), and keeps the estates of incarnations that died before it: what they measured
+is delivered under their names. It beats each second, seals a batch each second, and holds a lease: without an answer
+to a beat of the last 2.5 s its workers start nothing. A lease counts from when the beat was *sent*, so however long an
+answer lay in a buffer while the agent stood still, it gives no more time than the broker may count on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from loads.agent.clock import BrokerClock
+from loads.agent.events import (
+    Append,
+    Buried,
+    ClosePool,
+    Drop,
+    Effect,
+    Event,
+    Heard,
+    Inherited,
+    Linked,
+    Log,
+    NotObtained,
+    Obtained,
+    PoolBroke,
+    Pooled,
+    Quit,
+    Remains,
+    Rewrite,
+    Send,
+    Tick,
+    Watch,
+)
+from loads.agent.outbox import Outbox
+from loads.agent.part import Part
+from loads.agent.records import Acked, Died, Got, Sealed
+from loads.metrics.counters import Counts
+from loads.metrics.result import Loss
+from loads.pool.output import Printed
+from loads.units import US_PER_S
+from loads.wire.cluster import (
+    Beat,
+    Beaten,
+    Closed,
+    Complete,
+    Enlist,
+    Enlisted,
+    Fit,
+    Go,
+    Halt,
+    Hold,
+    Lost,
+    Prepare,
+    Rejected,
+    Release,
+    Stored,
+    ToAgent,
+    Welcome,
+    Wind,
+)
+
+LEASE_US: Final = 2_500_000
+"""After the last beat that was answered."""
+GRACE_US: Final = 30_000_000
+"""After the broker's process went away: as long as load may go on unwatched."""
+SEND_AGAIN_US: Final = 5_000_000
+"""A batch that is not acknowledged for so long is sent again."""
+REWRITE_BYTES: Final = 8 << 20
+
+
+@dataclass(frozen=True)
+class Agent:
+    """What an agent is: `limit` is the most workers it runs, `grace_us` its patience with a broker that is gone."""
+
+    name: str
+    identity: int
+    incarnation: int
+    host: str
+    cores: int
+    limit: int
+    version: str
+    grace_us: int = GRACE_US
+
+
+class AgentState:
+    """One agent process."""
+
+    def __init__(self, agent: Agent) -> None:
+        self.agent = agent
+        self.part: Part | None = None
+        self.estates: dict[tuple[str, int], Estate] = {}
+        self._clock = BrokerClock()
+        self._lease_until_us = 0
+        self._up = False
+        self._enlisted = False
+        self._beat_us: int | None = None
+        self._sealed_us = 0
+        self._acked_us = 0
+        self._spooled: dict[tuple[str, int], int] = {}
+
+    def __repr__(self) -> str:
+        link = "enlisted" if self._enlisted else "linked" if self._up else "alone"
+        return f"<Agent {self.agent.name} {link} {self.part!r} estates={len(self.estates)}>"
+
+    def handle(self, event: Event, now_us: int) -> list[Effect]:
+        """What follows from `event`."""
+        match event:
+            case Linked(up):
+                return self._linked(up, now_us)
+            case Heard(message):
+                return self._heard(message, now_us)
+            case Tick():
+                return self._tick(event, now_us)
+            case Inherited():
+                return self._inherit(event)
+            case Buried():
+                return self._bury(event)
+            case _:
+                return self._of_part(event, now_us)
+
+    def _of_part(self, event: Obtained | NotObtained | Pooled | PoolBroke, now_us: int) -> list[Effect]:
+        part = self.part
+        if part is None or part.run != event.run:
+            return []
+        match event:
+            case Obtained():
+                return part.obtained(event.directory, event.search_path)
+            case NotObtained(_, trouble) | PoolBroke(_, trouble):
+                return part.failed(trouble)
+            case Pooled(_, Printed(worker, line)):
+                part.printed(worker, line, now_us)
+                return []
+            case Pooled(_, report):
+                return self._counted(part.report(report, now_us))
+
+    def _linked(self, up: bool, now_us: int) -> list[Effect]:
+        self._up, self._enlisted = up, False
+        if up or self.part is None:
+            return []
+        self._lease_until_us = now_us + self.agent.grace_us
+        return self.part.lease(self._lease_until_us)
+
+    def _heard(self, message: ToAgent, now_us: int) -> list[Effect]:
+        match message:
+            case Welcome():
+                return [Send(self._enlist(now_us))]
+            case Enlisted():
+                return self._enter(now_us)
+            case Rejected(reason, hint):
+                return [Quit(reason, hint)]
+            case Beaten():
+                return self._beaten(message, now_us)
+            case Prepare():
+                return self._prepare(message, now_us)
+            case Stored(run, incarnation, seq):
+                return self._stored(run, incarnation, seq, now_us)
+            case Release(run, incarnation) | Closed(run, incarnation):
+                return self._release(run, incarnation)
+            case Fit(run) | Go(run) | Hold(run) | Halt(run) | Wind(run):
+                if self.part is not None and self.part.run == run:
+                    return self.part.order(message, now_us)
+        return []
+
+    def _enlist(self, now_us: int) -> Enlist:
+        agent = self.agent
+        return Enlist(
+            name=agent.name,
+            identity=agent.identity,
+            incarnation=agent.incarnation,
+            host=agent.host,
+            cores=agent.cores,
+            version=agent.version,
+            estates=tuple(self.estates),
+            standing=None if self.part is None else self.part.standing_at(now_us),
+        )
+
+    def _enter(self, now_us: int) -> list[Effect]:
+        """The broker knows us (again): all that it has not acknowledged is due."""
+        self._enlisted = True
+        self._clock.forget()
+        for outbox in self._outboxes():
+            outbox.send_again()
+        return [*self._beat(0.0, now_us), *self._deliver(now_us)]
+
+    def _beaten(self, beaten: Beaten, now_us: int) -> list[Effect]:
+        self._clock.hear(beaten.sent_us, beaten.broker_us, now_us)
+        self._lease_until_us = beaten.sent_us + LEASE_US
+        return [] if self.part is None else self.part.lease(self._lease_until_us)
+
+    def _prepare(self, prepare: Prepare, now_us: int) -> list[Effect]:
+        if self.part is not None or (prepare.run, self.agent.incarnation) in self.estates:
+            return []
+        self.part = Part(
+            prepare, self.agent.incarnation, self.agent.limit, lambda: self._clock.offset_us, self.agent.name
+        )
+        self.part.lease_until_us = self._lease_until_us
+        self._acked_us = now_us
+        return [Log(f"prepares for {prepare.run}"), *self.part.begin()]
+
+    def _stored(self, run: str, incarnation: int, seq: int, now_us: int) -> list[Effect]:
+        outbox = self._outbox(run, incarnation)
+        if outbox is None or seq <= outbox.acked:
+            return []
+        self._acked_us = now_us
+        acked = Acked(seq)
+        outbox.apply(acked)
+        effects: list[Effect] = [Append(run, incarnation, acked)]
+        base = outbox.base()
+        if base is not None and self._spooled.get((run, incarnation), 0) > REWRITE_BYTES:
+            self._spooled[run, incarnation] = 0
+            effects.append(Rewrite(run, incarnation, base))
+        return [*effects, *self._deliver(now_us)]
+
+    def _release(self, run: str, incarnation: int) -> list[Effect]:
+        part = self.part
+        self._spooled.pop((run, incarnation), None)
+        if part is not None and (part.run, part.outbox.incarnation) == (run, incarnation):
+            self.part = None
+            pages = tuple(part.outbox.pages)
+            return [ClosePool(run), Drop(run, incarnation, pages), Log(f"is done with {run}"), *self._beat(0.0)]
+        estate = self.estates.pop((run, incarnation), None)
+        if estate is not None:
+            return [Drop(run, incarnation, tuple(estate.outbox.pages))]
+        return []
+
+    def _tick(self, tick: Tick, now_us: int) -> list[Effect]:
+        effects: list[Effect] = []
+        if self.part is not None:
+            self.part.check_lease(now_us)
+        if self._up and (self._beat_us is None or now_us - self._beat_us >= US_PER_S):
+            effects += self._beat(tick.load, now_us)
+        if now_us - self._sealed_us >= US_PER_S:
+            self._sealed_us = now_us
+            if now_us - self._acked_us > SEND_AGAIN_US:
+                self._acked_us = now_us
+                for outbox in self._outboxes():
+                    outbox.send_again()
+            effects += self._deliver(now_us)
+        return effects
+
+    def _beat(self, load: float, now_us: int | None = None) -> list[Effect]:
+        """Say that we live, and where we stand."""
+        if not self._enlisted:
+            return []
+        if now_us is None:
+            self._beat_us = None  # at the next tick
+            return []
+        self._beat_us = now_us
+        standing = None if self.part is None else self.part.standing_at(now_us)
+        return [Send(Beat(sent_us=now_us, load=load, standing=standing)), *self._completions()]
+
+    def _deliver(self, now_us: int) -> list[Effect]:
+        """Seal what waits, and send what is due."""
+        effects: list[Effect] = []
+        for outbox in self._outboxes():
+            sealed = outbox.seal()
+            if sealed is not None:
+                outbox.apply(sealed)
+                effects += self._counted([Append(outbox.run, outbox.incarnation, sealed)])
+            if self._enlisted:
+                effects += [Send(data) for data in outbox.to_send()]
+        return [*effects, *self._completions()] if self._enlisted else effects
+
+    def _completions(self) -> list[Effect]:
+        said: list[Complete] = []
+        if self.part is not None and (complete := self.part.completion()) is not None:
+            said.append(complete)
+        for estate in self.estates.values():
+            if estate.buried and not estate.outbox.has_pending:
+                outbox = estate.outbox
+                said.append(Complete(run=outbox.run, incarnation=outbox.incarnation, last_seq=outbox.last_seq))
+        return [Send(complete) for complete in said]
+
+    def _inherit(self, event: Inherited) -> list[Effect]:
+        outbox = Outbox(event.run, event.incarnation)
+        for record in event.records:
+            outbox.apply(record)
+        outbox.send_again()
+        self.estates[event.run, event.incarnation] = Estate(outbox)
+        pages = {incarnation: desk.page for incarnation, desk in outbox.desks.items()}
+        return [Watch(event.run, event.incarnation, pages), Log(f"takes over {outbox!r}")]
+
+    def _bury(self, event: Buried) -> list[Effect]:
+        """What the workers left behind is ours to tell."""
+        estate = self.estates.get((event.run, event.incarnation))
+        if estate is None:
+            return []
+        effects: list[Effect] = []
+        for remains in event.remains:
+            for record in _read_remains(estate.outbox, remains, self.agent.name):
+                estate.outbox.apply(record)
+                effects.append(Append(event.run, event.incarnation, record))
+        estate.buried = True
+        return effects
+
+    def warn(self, text: str) -> None:
+        """Tell whoever reads the result of the run that goes on."""
+        if self.part is not None:
+            self.part.outbox.warn(f"agent {self.agent.name}: {text}")
+
+    def pages(self) -> set[str]:
+        """Those that earlier processes left and that are still needed."""
+        return {page for estate in self.estates.values() for page in estate.outbox.pages}
+
+    def _counted(self, effects: list[Effect]) -> list[Effect]:
+        """Know roughly how long the spools are."""
+        for effect in effects:
+            if isinstance(effect, Append):
+                size = len(effect.record.data) if isinstance(effect.record, Sealed) else 1_000
+                key = effect.run, effect.incarnation
+                self._spooled[key] = self._spooled.get(key, 0) + 2 * size
+        return effects
+
+    def _outboxes(self) -> list[Outbox]:
+        own = [] if self.part is None else [self.part.outbox]
+        return own + [estate.outbox for estate in self.estates.values()]
+
+    def _outbox(self, run: str, incarnation: int) -> Outbox | None:
+        for outbox in self._outboxes():
+            if (outbox.run, outbox.incarnation) == (run, incarnation):
+                return outbox
+        return None
+
+
+@dataclass
+class Estate:
+    """What an incarnation left; `buried` once its workers are gone, too, and what they left was taken."""
+
+    outbox: Outbox
+    buried: bool = False
+
+
+def _read_remains(outbox: Outbox, remains: Remains, name: str) -> list[Got | Died]:
+    """The records that a worker process still owes."""
+    desk = outbox.desks.get(remains.incarnation)
+    if desk is None:
+        return []
+    records: list[Got | Died] = []
+    counts, last_us = desk.counts, desk.last_us
+    for delta in remains.deltas:
+        if delta.seq == desk.seq + 1 + len(records):
+            records.append(Got(remains.incarnation, delta.t_us, delta))
+            counts = Counts(*(mine + more for mine, more in zip(counts, delta.summary.counts, strict=True)))
+            last_us = max(last_us, delta.t_us + US_PER_S)
+    there = Counts(*(max(both) for both in zip(remains.counts, counts, strict=True)))
+    missing = there - counts
+    iterations = there.started - counts.ended
+    if not any(missing) and not iterations:
+        return [*records, Died(remains.incarnation, None)]
+    loss = Loss(
+        worker=desk.worker,
+        agent=name,
+        incarnation=remains.incarnation,
+        reason="died with its agent" + (f" ({remains.note})" if remains.note else ""),
+        from_us=last_us,
+        to_us=last_us + US_PER_S,
+        iterations=iterations,
+        sent=missing.sent,
+        unsent=missing.unsent,
+    )
+    return [*records, Died(remains.incarnation, Lost(loss, missing.started, replaced=False, given_up=False))]

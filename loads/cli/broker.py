@@ -1,0 +1,106 @@
+"""``loads-broker``: the middle of a cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import click
+
+import loads
+from loads.cli.service import lock_directory, logger, run_command
+from loads.errors import ExitCode, UsageError
+from loads.wire.endpoint import Endpoint, default_endpoint, parse_endpoint, secure_directory, state_directory
+
+EPILOG = """\
+\b
+Without --bind it listens on a unix socket of this user's, which nobody else can reach. A tcp:// endpoint lets in
+whoever can reach it, and a broker runs whatever code it is sent: it needs --insecure, on a network that is yours alone.
+
+\b
+Runs are kept in SQLite below the state directory; --db postgresql+psycopg://user@host/name keeps them there.
+Whatever ends the broker, the one that is started after it goes on with the runs.
+
+\b
+Examples:
+  loads-broker
+  loads-broker --keep 500
+  loads-broker --bind tcp://10.0.0.5:7700 --insecure
+"""
+
+
+@click.command(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--bind", multiple=True, metavar="ENDPOINT", help="Listen there: a path, or tcp://host:port. Repeatable.")
+@click.option("--insecure", is_flag=True, help="Let in whoever can reach a tcp:// endpoint.")
+@click.option("--db", metavar="URL", help="Where runs are kept.  [default: SQLite in the state directory]")
+@click.option("--keep", metavar="N|TIME", help="Forget runs beyond the last N, or that ended longer ago: 500, 90d.")
+@click.option(
+    "--state-dir", metavar="DIR", type=click.Path(), help="Where it keeps everything.  [default: ~/.local/state/loads]"
+)
+@click.version_option(loads.__version__, prog_name="loads-broker")
+def command(bind: tuple[str, ...], insecure: bool, db: str | None, keep: str | None, state_dir: str | None) -> ExitCode:
+    """Connect agents and runners, and keep what they measure."""
+    from loads.broker.records import parse_keep
+
+    kept = None if keep is None else parse_keep(keep)
+    base = state_directory(os.environ) if state_dir is None else Path(state_dir).absolute()
+    endpoints = _endpoints(bind, base, insecure=insecure, own=state_dir is not None)
+    lock = lock_directory(base / "broker")
+    if lock is None:
+        raise UsageError(
+            f"another broker works in {base / 'broker'}", "use that one, or give this one a --state-dir of its own"
+        )
+    asyncio.run(_serve(base / "broker", endpoints, db, kept))
+    return ExitCode.PASSED
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The command."""
+    run_command(command, arguments, "loads-broker")
+
+
+def _endpoints(bind: tuple[str, ...], base: Path, *, insecure: bool, own: bool) -> list[Endpoint]:
+    """Where to listen; unix sockets first."""
+    endpoints = [parse_endpoint(text) for text in bind]
+    if not endpoints:
+        endpoints = [parse_endpoint(str(base / "run" / "broker.sock")) if own else default_endpoint(os.environ)]
+    for endpoint in endpoints:
+        if not endpoint.is_local and not insecure:
+            raise UsageError(
+                f"--bind {endpoint} would let in whoever can reach it, to run any code here",
+                "leave it out: the default is a socket that only you can reach;\n"
+                "or add --insecure, on a network that is yours alone",
+            )
+    return sorted(endpoints, key=lambda endpoint: not endpoint.is_local)
+
+
+async def _serve(directory: Path, endpoints: list[Endpoint], db: str | None, keep: object) -> None:
+    import signal
+
+    from loads.broker.records import Keep
+    from loads.broker.server import Server
+    from loads.broker.store import Store
+    from loads.bundle.cache import BundleCache
+
+    say = logger("loads-broker")
+    store = Store(db, directory)
+    assert keep is None or isinstance(keep, Keep)
+    server = Server(store, BundleCache(directory / "bundles"), say, keep)
+    try:
+        server.restore()
+        for endpoint in endpoints:
+            if endpoint.path is not None:
+                secure_directory(endpoint.path.parent)
+            server.bind(endpoint)
+            say(f"listens on {endpoint}" + ("" if endpoint.is_local else ", INSECURE: for whoever can reach it"))
+        serving = asyncio.create_task(server.serve())
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
+        try:
+            await serving
+        except asyncio.CancelledError:
+            say("leaves; what goes on goes on with the next broker")
+    finally:
+        server.close()
+        store.close()
