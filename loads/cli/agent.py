@@ -116,5 +116,6 @@ def _identity(directory: Path) -> int:
         except ValueError:
             pass
     identity = secrets.randbits(64)
+    path.touch(mode=0o600)
     path.write_text(f"{identity:016x}\n")
     return identity

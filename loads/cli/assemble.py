@@ -10,6 +10,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from loads.cli.cluster import OnCluster, cluster_options, is_on_cluster
 from loads.cli.http import http_options
 from loads.cli.layers import name_nearby
 from loads.errors import UsageError
@@ -22,15 +23,16 @@ from loads.wire.run import RunSpec
 
 @dataclass(frozen=True)
 class Wanted:
-    """A run as it was asked for. An output of None is the standard output."""
+    """A run as it was asked for. An output of None is the standard output, a cluster of None this machine."""
 
     spec: RunSpec
     outputs: list[Path | None]
     quiet: bool
+    cluster: OnCluster | None = None
 
 
-def assemble(config: Config) -> Wanted:
-    """The run that `config` asks for.
+def assemble(config: Config, *, detach: bool = False) -> Wanted:
+    """The run that `config` asks for; `detach`: it is to be left alone.
 
     Raises:
         UsageError: with every problem that can be known before the tests are loaded.
@@ -38,9 +40,10 @@ def assemble(config: Config) -> Wanted:
     load = _load_options(config)
     problems = [*config.problems, *find_problems(load, config.origin)]
     included = _importable(config, problems)
-    outputs = _outputs(config, problems)
+    outputs = find_outputs(config, problems)
     log_file = _log_file(config, problems)
-    http = http_options(config, problems)
+    http = http_options(config, problems, here=not is_on_cluster(config))
+    cluster = cluster_options(config, problems, detach=detach)
     if not config["targets"] and not problems:
         problems.append(
             UsageError(
@@ -65,7 +68,7 @@ def assemble(config: Config) -> Wanted:
         log_file=log_file,
         http=http,
     )
-    return Wanted(spec, outputs, bool(config["quiet"]))
+    return Wanted(spec, outputs, bool(config["quiet"]), cluster)
 
 
 def _load_options(config: Config) -> LoadOptions:
@@ -94,7 +97,7 @@ def _importable(config: Config, problems: list[UsageError]) -> list[str]:
     return list(dict.fromkeys(directories))
 
 
-def _outputs(config: Config, problems: list[UsageError]) -> list[Path | None]:
+def find_outputs(config: Config, problems: list[UsageError]) -> list[Path | None]:
     """The files of each ``json=FILE``; checked now, so that no result is lost later."""
     origin, outputs = config.origin("output"), list[Path | None]()
     for text in config["output"] or ():

@@ -13,8 +13,11 @@ from loads.plan.http import DEFAULT_TIMEOUT_US, DnsPolicy, HttpOptions, find_bun
 _MOST_TOLD = 5
 
 
-def http_options(config: Config, problems: list[UsageError]) -> HttpOptions:
-    """What `config` says of requests; what is wrong with it on this machine is added to `problems`."""
+def http_options(config: Config, problems: list[UsageError], *, here: bool = True) -> HttpOptions:
+    """What `config` says of requests; what is wrong with it is added to `problems`.
+
+    `here`: requests come from this machine, whose addresses can be looked at.
+    """
     insecure = bool(config["insecure-tls"])
     if insecure and "ca-bundle" in config.values:
         problems.append(
@@ -31,7 +34,7 @@ def http_options(config: Config, problems: list[UsageError]) -> HttpOptions:
         dns=config["dns"] or DnsPolicy.TTL,
         resolve=merge_resolves(config["resolve"] or ()),
         user_agent=config["user-agent"],
-        source_addresses=_source_addresses(config, problems),
+        source_addresses=_source_addresses(config, problems, here=here),
     )
 
 
@@ -57,9 +60,11 @@ def _bundle(config: Config, problems: list[UsageError]) -> str | None:
     return str(path.absolute())
 
 
-def _source_addresses(config: Config, problems: list[UsageError]) -> tuple[str, ...]:
-    """Each once; one problem for all those that a connection can't come from."""
+def _source_addresses(config: Config, problems: list[UsageError], *, here: bool) -> tuple[str, ...]:
+    """Each once; one problem for all those that a connection can't come from. Those of agents are theirs to know."""
     addresses = tuple(dict.fromkeys(config["source-address"] or ()))
+    if not here:
+        return addresses
     refused = [(address, reason) for address in addresses if (reason := _cannot_bind(address)) is not None]
     if refused:
         told = ", ".join(f"{address} ({reason})" for address, reason in refused[:_MOST_TOLD])

@@ -162,6 +162,32 @@ _OPTIONS: list[Callable[[Command], Command]] = [
         help="A file, directory or pattern that the test needs; made importable. Repeatable.",
     ),
     _option(
+        "-a",
+        "--agents",
+        metavar="N|all",
+        help="Run on so many agents of a cluster.  [default with --broker: all that are free, one per user at most]",
+    ),
+    _option(
+        "--broker",
+        metavar="ENDPOINT",
+        help="The cluster's broker: the path of its socket, or tcp://host:port.  [default with -a: its usual socket]",
+    ),
+    _option("--wait/--no-wait", help="Wait until enough agents are free."),
+    _option("--elastic/--no-elastic", help="Agents that come later get a part of the load."),
+    _option("--per-agent/--no-per-agent", help="The load is for each agent, not for all together."),
+    _option(
+        "--python-dep",
+        multiple=True,
+        metavar="REQ",
+        help="A package that the agents install before, like 'lxml>=5'. Repeatable.",
+    ),
+    _option(
+        "--requirements", metavar="FILE", type=_PATH, help="Packages that the agents install before, as pip has them."
+    ),
+    _option(
+        "--test-dir", metavar="NAME", help="A working directory on the agents that is kept, and used again by its name."
+    ),
+    _option(
         "--log-level",
         metavar="LEVEL",
         shell_complete=_complete_level,
@@ -191,9 +217,28 @@ _OPTIONS: list[Callable[[Command], Command]] = [
     click.option("--list", "list_tests", is_flag=True, help="Show the selected tests. Nothing is run."),
 ]
 
+LATEST = ""
+"""What an option that may name a run is without a name."""
+
+_CLUSTER_OPTIONS: list[Callable[[Command], Command]] = [
+    click.option("--detach", is_flag=True, help="Leave the run alone once it has started on its agents."),
+    _option(
+        "--attach",
+        is_flag=False,
+        flag_value=LATEST,
+        metavar="[RUN]",
+        help="Follow a run that goes on, or see how it ended.  [default: the latest]",
+    ),
+    _option("--stop", metavar="RUN", help="Stop a run gracefully."),
+    click.option("--purge-broker", is_flag=True, help="Stop all runs gracefully."),
+    click.option("--now", is_flag=True, help="With --stop or --purge-broker: at once."),
+    click.option("--ping-broker", is_flag=True, help="Show the broker, its agents and its runs."),
+    click.option("--check-cluster", is_flag=True, help="Run an empty test on each free agent."),
+]
+
 
 def with_options(command: Command) -> Command:
     """Add all of them to a click command, in their order."""
-    for option in reversed(_OPTIONS):
+    for option in reversed([*_OPTIONS, *_CLUSTER_OPTIONS]):
         command = option(command)
     return command

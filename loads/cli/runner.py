@@ -6,20 +6,19 @@ import os
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import click
 
 import loads
-from loads.cli.assemble import assemble
+from loads.cli.assemble import assemble, find_outputs
 from loads.cli.layers import read_layers
 from loads.cli.options import with_options
-from loads.cli.terminal import Unbreakable, prepare_streams, say, show, show_bytes
+from loads.cli.orders import obey, order_of
+from loads.cli.outcome import complain, open_screen, tell
+from loads.cli.terminal import prepare_streams, show_bytes
 from loads.errors import ExitCode, LoadsError, NotStarted, UsageError
 from loads.wire.run import RunSpec
-
-if TYPE_CHECKING:
-    from loads.metrics.result import Result
 
 EPILOG = """\
 \b
@@ -40,6 +39,10 @@ written; 2 wrong usage or a test that does not import; 4 invalid (more than 1 % 
 planned iterations never ran); 5 stopped by Ctrl-C; 130 stopped at once by a second Ctrl-C.
 
 \b
+With -a or --broker the run goes to the agents of a cluster, with the files that the tests need.
+Ctrl-C then asks whether to stop it, or to leave it alone; --attach follows it again.
+
+\b
 Examples:
   loads-runner mytests.TestSite                       each test once
   loads-runner mytests.TestSite.test_home -u 200 -d 60s
@@ -47,6 +50,7 @@ Examples:
   loads-runner mytests.py --stages 30s:50,1m:200,20s:0
   loads-runner mytests.py -k 'login and not slow' --list
   loads-runner --config nightly.toml --show-plan
+  loads-runner mytests.py -u 5000 -d 10m -a 3         on three agents of a cluster
 """
 
 
@@ -60,8 +64,15 @@ def command(**options: Any) -> ExitCode:
     """
     if options["show_plan"] and options["list_tests"]:
         raise UsageError("--show-plan and --list exclude each other", "the plan names the tests, too")
+    order = order_of(options)
     config, source = read_layers(options)
-    wanted = assemble(config)
+    if order is not None:
+        problems: list[UsageError] = []
+        outputs = find_outputs(config, problems) if order == "attach" else []
+        if problems:
+            raise UsageError.of(problems)
+        return obey(order, options, config, outputs)
+    wanted = assemble(config, detach=options["detach"])
     if options["list_tests"]:
         from loads.cli.show import show_tests
 
@@ -70,41 +81,37 @@ def command(**options: Any) -> ExitCode:
         from loads.cli.show import show_plan
 
         return show_plan(wanted.spec, config, source)
+    if wanted.cluster is not None:
+        from loads.cli.cluster import run_on_cluster
+
+        return run_on_cluster(wanted.spec, wanted.cluster, wanted.outputs, quiet=wanted.quiet)
     return _run(wanted.spec, wanted.outputs, quiet=wanted.quiet)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """The command, with every foreseen problem as one message and its exit code."""
+    serve(command, arguments, "loads-runner")
+
+
+def serve(command: click.Command, arguments: list[str] | None, name: str) -> NoReturn:
+    """Carry out `command`, which is called `name`, to the end of the process."""
     prepare_streams()
     try:
-        status = command.main(arguments, prog_name="loads-runner", standalone_mode=False)
+        status = command.main(arguments, prog_name=name, standalone_mode=False)
     except click.ClickException as error:
-        complain(UsageError(error.format_message().rstrip("."), "loads-runner --help lists what there is"))
+        complain(UsageError(error.format_message().rstrip("."), f"{name} --help lists what there is"), name)
         status = ExitCode.USAGE
     except LoadsError as error:
-        complain(error)
+        complain(error, name)
         status = error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        complain(NotStarted("stopped before the first iteration"))
+        complain(NotStarted("stopped before the first iteration"), name)
         status = ExitCode.ABORTED
     except OSError as error:
-        complain(
-            LoadsError(
-                f"this machine does not let it run: {error}", "see its limits (ulimit -a), disks and directories"
-            )
-        )
+        told = f"this machine does not let it run: {error}"
+        complain(LoadsError(told, "see its limits (ulimit -a), disks and directories"), name)
         status = ExitCode.FAILED
     _leave(int(status or 0))
-
-
-def complain(error: LoadsError) -> None:
-    """One message on the standard error: what happened, the test's own traceback if there is one, what to do."""
-    say(f"loads-runner: {error.message}")
-    trace = getattr(error, "traceback", "")
-    if trace:
-        say(trace)
-    if error.hint:
-        say(f"  {error.hint}".replace("\n", "\n  "))
 
 
 def _leave(status: int) -> NoReturn:
@@ -117,8 +124,7 @@ def _leave(status: int) -> NoReturn:
 
 
 def _run(spec: RunSpec, outputs: list[Path | None], *, quiet: bool) -> ExitCode:
-    to_stdout = None in outputs
-    screen = _screen(quiet=quiet, to_stdout=to_stdout, inline=spec.workers == 0)
+    screen = open_screen(quiet=quiet, to_stdout=None in outputs, inline=spec.workers == 0)
     try:
         if spec.workers == 0:
             from loads.cli.inline import run_inline
@@ -132,55 +138,4 @@ def _run(spec: RunSpec, outputs: list[Path | None], *, quiet: bool) -> ExitCode:
             result = asyncio.run(run_local(spec, screen))
     finally:
         screen.close()
-    problems = _write(outputs, result, quiet=quiet)
-    problems += _show(result, quiet=quiet, to_stdout=to_stdout)
-    for problem in problems:
-        complain(problem)
-    status = result.judge().exit_code
-    return ExitCode.FAILED if problems and not status else status
-
-
-def _show(result: Result, *, quiet: bool, to_stdout: bool) -> list[LoadsError]:
-    """Print the block, or with --quiet what went wrong; the problem that this met, if any."""
-    from loads.report.console import end_block, trouble_lines
-
-    if quiet and not result.judge().exit_code:
-        return []
-    text = "\n".join(trouble_lines(result)) if quiet else end_block(result)
-    problem = show(text, on_error_stream=quiet or to_stdout)
-    return [] if problem is None else [LoadsError(f"the result could not be printed: {problem}", "")]
-
-
-def _write(outputs: list[Path | None], result: Result, *, quiet: bool) -> list[LoadsError]:
-    """Write the result to all `outputs` (None: the standard output); the problems that this met."""
-    if not outputs:
-        return []
-    from loads.report.export import to_json
-
-    hint = "run without --quiet to see it, or give another file" if quiet else "it is printed above"
-    document = to_json(result)
-    problems = []
-    for path in outputs:
-        problem = None
-        try:
-            if path is None:
-                problem = show_bytes(document)
-            else:
-                path.write_bytes(document)
-        except OSError as error:
-            problem = error.strerror
-        if problem is not None:
-            where = "the standard output" if path is None else path
-            problems.append(LoadsError(f"the result could not be written to {where}: {problem}", hint))
-    return problems
-
-
-def _screen(*, quiet: bool, to_stdout: bool, inline: bool) -> Unbreakable:
-    from rich.console import Console
-
-    from loads.report.live import LiveScreen, PlainScreen, QuietScreen
-
-    if quiet:
-        return Unbreakable(QuietScreen(say))
-    console = Console(stderr=to_stdout)
-    return Unbreakable(LiveScreen(console) if console.is_terminal and not inline else PlainScreen(say))
+    return tell(result, outputs, quiet=quiet)

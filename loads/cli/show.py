@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from loads.cli.cluster import is_on_cluster
 from loads.cli.layers import Source
 from loads.errors import ExitCode, NotStarted
 from loads.plan.config import Config
@@ -57,6 +58,8 @@ def show_plan(spec: RunSpec, config: Config, source: Source | None) -> ExitCode:
         print(f"Fixtures, once per worker: {', '.join(loaded.hooks)}")
     for doubt in find_doubts(plan, workers):
         print(f"Warning: {doubt}")
+    if is_on_cluster(config):
+        print("On the cluster its agents share this plan, each with workers of its own")
     return ExitCode.PASSED
 
 

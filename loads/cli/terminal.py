@@ -91,6 +91,11 @@ class Unbreakable:
         with suppress(OSError):
             self._screen.noticed(what)
 
+    def asked(self, question: str | None) -> None:
+        """As the screen's."""
+        with suppress(OSError):
+            self._screen.asked(question)
+
     def close(self) -> None:
         """As the screen's."""
         with suppress(OSError):

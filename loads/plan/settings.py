@@ -7,6 +7,7 @@ everywhere. Pure: whether a file is there or can be written is the command line'
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -27,9 +28,11 @@ from loads.plan.spec import DEFAULT_GRACEFUL_STOP_US, parse_cycle, parse_stages
 from loads.units import US_PER_S, format_duration, parse_duration_us
 
 MAX_WORKERS: Final = 256
+MAX_AGENTS: Final = 10_000
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 DEFAULT_LOG_LEVEL: Final = "info"
 """Of a log file; without either, logging is left as the tests set it up."""
+_PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", re.ASCII)
 _TRUE = ("true", "1", "yes", "on")
 _FALSE = ("false", "0", "no", "off")
 
@@ -72,6 +75,7 @@ class Setting:
         load: says how much load there is. Such settings come from one layer only.
         default: for people; "-": nothing.
         option: what the command line calls it.
+        cluster: has a meaning for runs on a cluster only.
     """
 
     name: str
@@ -81,6 +85,7 @@ class Setting:
     load: bool = False
     default: str = "-"
     option: str = ""
+    cluster: bool = False
 
     @property
     def flag(self) -> str:
@@ -153,6 +158,22 @@ def _flag(text: str) -> bool:
     return lower in _TRUE
 
 
+def _agents(text: str) -> int | None:
+    if text == "all":
+        return None
+    if not (_is_number(text) and 0 < int(text) <= MAX_AGENTS):
+        raise UsageError(f"{text!r} is not a number of agents", f"give all, or a whole number from 1 to {MAX_AGENTS:,}")
+    return int(text)
+
+
+def _directory_name(text: str) -> str:
+    if not _PLAIN_NAME.fullmatch(text):
+        raise UsageError(
+            f"{text!r} is not a plain name", "use letters, digits, dots, dashes and underscores, and no path"
+        )
+    return text
+
+
 def _selection(text: str) -> str:
     parse_selection(text)
     return text
@@ -196,6 +217,14 @@ _TABLE = (
     Setting("include-file", LIST, _text, '["lib/*.py"]'),
     Setting("log-level", TEXT, _log_level, '"info"'),
     Setting("log-file", TEXT, _text, '"loads.log"'),
+    Setting("agents", NUMBER, _agents, '3 or "all"', cluster=True),
+    Setting("broker", TEXT, _text, '"tcp://10.0.0.5:7700"', cluster=True),
+    Setting("wait", FLAG, _flag, "true", default="false", cluster=True),
+    Setting("elastic", FLAG, _flag, "true", default="false", cluster=True),
+    Setting("per-agent", FLAG, _flag, "true", default="false", cluster=True),
+    Setting("python-dep", LIST, _text, '["lxml>=5", "faker"]', cluster=True),
+    Setting("requirements", TEXT, _text, '"requirements.txt"', cluster=True),
+    Setting("test-dir", TEXT, _directory_name, '"shop"', cluster=True),
     Setting("output", LIST, _text, '["json=result.json"]'),
     Setting("quiet", FLAG, _flag, "true", default="false"),
 )
@@ -204,5 +233,8 @@ SETTINGS: Final[Mapping[str, Setting]] = MappingProxyType({setting.name: setting
 ALIASES: Final[Mapping[str, str]] = MappingProxyType({"iterations": "hits"})
 """Other names of settings."""
 
-COMMAND_LINE_ONLY: Final = ("config", "show-plan", "list", "help", "version")
+COMMAND_LINE_ONLY: Final = (
+    *("config", "show-plan", "list", "help", "version"),
+    *("detach", "attach", "ping-broker", "purge-broker", "check-cluster", "stop", "now"),
+)
 """Options that say what to do now: a file that holds them would do it for ever."""

@@ -168,11 +168,10 @@ def _losses(result: Result) -> Iterator[str]:
         span = f"from {loss.from_us / US_PER_S:.1f} s to {loss.to_us / US_PER_S:.1f} s"
         unsent = f" and {loss.unsent:,} unsent" if loss.unsent else ""
         who = f"agent {loss.agent}" if loss.worker is None else result.name_of(loss.worker)
-        least = "at least " if loss.worker is None else ""
-        yield (
-            f"Lost: {least}{plural(loss.iterations, 'iteration')} and {plural(loss.sent, 'sent request')}{unsent}, "
-            f"{span}: {who} {loss.reason}"
-        )
+        what = f"{plural(loss.iterations, 'iteration')} and {plural(loss.sent, 'sent request')}{unsent}"
+        if loss.worker is None:
+            what = f"what {plural(loss.users, 'user')} did, at least {plural(loss.iterations, 'iteration')}"
+        yield f"Lost: {what}, {span}: {who} {loss.reason}"
 
 
 def _blocks(result: Result) -> Iterator[str]:

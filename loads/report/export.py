@@ -194,7 +194,7 @@ def _timeline(result: Result, duration_us: int) -> list[dict[str, Any]]:
             {
                 "t_s": _seconds(row.t_us),
                 "width_s": _seconds(row.width_us),
-                "users": users_in(row, duration_us),
+                "users": users_in(row, duration_us, result.info.users),
                 "hits": row.point.hits,
                 "failures": row.point.failures,
                 "errors": row.point.errors,

@@ -93,10 +93,14 @@ def percentiles_ms(histogram: Histogram) -> list[str]:
     return [milliseconds(value) for value in (*histogram.percentiles_us(QUANTILES), maximum)]
 
 
-def users_in(row: Row, end_us: int) -> int:
-    """How many users ran in `row` on average; `end_us`: where the run ended, or is."""
+def users_in(row: Row, end_us: int, most: int) -> int:
+    """How many users ran in `row` on average, of at most so many; `end_us`: where the run ended, or is.
+
+    The run ends with its last iteration, and users are there for a moment longer: in a last row of milliseconds that
+    would be many.
+    """
     covered_us = min(row.width_us, max(end_us - row.t_us, 1))
-    return round(row.point.users_us / covered_us)
+    return min(most, round(row.point.users_us / covered_us))
 
 
 def recent_rate(result: Result) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
@@ -20,21 +20,37 @@ from loads.units import US_PER_S, format_duration
 _PLAIN_EVERY_US = 5 * US_PER_S
 
 
-class PlainScreen:
-    """Lines for a log: the plan, how it goes every few seconds, what is printed."""
+class _Names:
+    """What workers are called, as far as the result tells."""
 
-    def __init__(self, write: Callable[[str], None]) -> None:
+    def __init__(self) -> None:
+        self.result: Result | None = None
+
+    def mark(self, worker: int, line: str) -> str:
+        """``worker 1 of north | hello``."""
+        name = f"worker {worker}" if self.result is None else self.result.name_of(worker)
+        return f"{name} | {line}"
+
+
+class PlainScreen:
+    """Lines for a log: the plan, how it goes every few seconds, what is printed. `program` speaks in notices."""
+
+    def __init__(self, write: Callable[[str], None], program: str = "loads-runner") -> None:
         self._write = write
+        self._program = program
+        self._names = _Names()
         self._next_us = _PLAIN_EVERY_US
 
     def planned(self, result: Result) -> None:
         """Print the plan."""
+        self._names.result = result
         self._write(result.info.plan)
         for warning in result.warnings:
             self._write(f"Warning: {warning}")
 
     def progress(self, result: Result, elapsed_us: int) -> None:
         """Print a line when one is due."""
+        self._names.result = result
         if elapsed_us < self._next_us:
             return
         self._next_us = (elapsed_us // _PLAIN_EVERY_US + 1) * _PLAIN_EVERY_US
@@ -45,11 +61,16 @@ class PlainScreen:
 
     def printed(self, worker: int, line: str) -> None:
         """Pass on what a test printed."""
-        self._write(f"worker {worker} | {line}")
+        self._write(self._names.mark(worker, line))
 
     def noticed(self, what: str) -> None:
         """Say it."""
-        self._write(f"loads-runner: {what}")
+        self._write(f"{self._program}: {what}")
+
+    def asked(self, question: str | None) -> None:
+        """Ask."""
+        if question is not None:
+            self._write(question)
 
     def close(self) -> None:
         """Nothing is left on the screen."""
@@ -61,9 +82,13 @@ class LiveScreen:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._live: Live | None = None
+        self._names = _Names()
+        self._elapsed_us = 0
+        self._question: str | None = None
 
     def planned(self, result: Result) -> None:
         """Print the plan and begin to draw."""
+        self._names.result = result
         self._console.print(result.info.plan, highlight=False, markup=False)
         for warning in result.warnings:
             self.noticed(f"Warning: {warning}")
@@ -72,17 +97,24 @@ class LiveScreen:
 
     def progress(self, result: Result, elapsed_us: int) -> None:
         """Draw again."""
-        if self._live is not None:
-            width, height = self._console.size
-            self._live.update(draw(result, elapsed_us, width, height), refresh=True)
+        self._names.result, self._elapsed_us = result, elapsed_us
+        self._draw()
 
     def printed(self, worker: int, line: str) -> None:
         """Put what a test printed above the panel."""
-        self._console.print(Text(f"worker {worker} | {line}", style="dim"), highlight=False)
+        self._console.print(Text(self._names.mark(worker, line), style="dim"), highlight=False)
 
     def noticed(self, what: str) -> None:
         """Put it above the panel, so that it stays."""
         self._console.print(Text(what, style="yellow"), highlight=False)
+
+    def asked(self, question: str | None) -> None:
+        """Put it below the panel, which goes on; without a panel it is a line."""
+        self._question = question
+        if self._live is not None:
+            self._draw()
+        elif question is not None:
+            self._console.print(Text(question, style="bold"), highlight=False)
 
     def close(self) -> None:
         """Take the panel away."""
@@ -90,25 +122,45 @@ class LiveScreen:
             self._live.stop()
             self._live = None
 
+    def _draw(self) -> None:
+        result = self._names.result
+        if self._live is None or result is None:
+            return
+        width, height = self._console.size
+        if self._question is None:
+            self._live.update(draw(result, self._elapsed_us, width, height), refresh=True)
+            return
+        question = Text(self._question, style="bold")
+        question.truncate(width - 1, overflow="ellipsis")
+        self._live.update(Group(draw(result, self._elapsed_us, width, height - 1), question), refresh=True)
+
 
 class QuietScreen:
     """Shows nothing; what a test prints still goes to the standard error."""
 
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write = write
+        self._names = _Names()
 
     def planned(self, result: Result) -> None:
-        """Nothing."""
+        """Shows nothing."""
+        self._names.result = result
 
     def progress(self, result: Result, elapsed_us: int) -> None:
-        """Nothing."""
+        """Shows nothing."""
+        self._names.result = result
 
     def printed(self, worker: int, line: str) -> None:
         """Pass on what a test printed."""
-        self._write(f"worker {worker} | {line}")
+        self._write(self._names.mark(worker, line))
 
     def noticed(self, what: str) -> None:
         """Nothing."""
+
+    def asked(self, question: str | None) -> None:
+        """Ask: who pressed Ctrl-C looks on."""
+        if question is not None:
+            self._write(question)
 
     def close(self) -> None:
         """Nothing."""

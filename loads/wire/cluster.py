@@ -55,6 +55,10 @@ Moment = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 """Microseconds, or a count: what a database has room for."""
 
 
+TestDir = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$")]
+"""A plain name: it becomes a directory's."""
+
+
 class _Message(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Base: tagged with its class name."""
 
@@ -318,7 +322,7 @@ class Prepare(_Message, frozen=True):
     bundle: BundleRef | None
     workers: int | None
     slots: int
-    test_dir: str | None = None
+    test_dir: TestDir | None = None
 
 
 class Fit(_Message, frozen=True):
@@ -418,7 +422,7 @@ class Submit(_Message, frozen=True):
     elastic: bool = False
     per_agent: bool = False
     detached: bool = False
-    test_dir: str | None = None
+    test_dir: TestDir | None = None
 
 
 class Follow(_Message, frozen=True):

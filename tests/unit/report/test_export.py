@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 
@@ -195,8 +196,18 @@ def test_statuses_and_counters_are_objects() -> None:
     assert list(told["counters"].items()) == [("a", 1), ("b", 2)]
 
 
+def test_in_a_last_moment_there_are_no_more_users_than_planned() -> None:
+    """Users are there for a little longer than the last iteration."""
+    result = result_of()
+    result.add(0, Summary(totals=Totals(users_us=US_PER_S)))
+    result.add(US_PER_S, Summary(totals=Totals(users_us=20_000)))
+    result.duration_us = US_PER_S + 100
+    assert [row["users"] for row in document(result)["timeline"]] == [1, 1]
+
+
 def test_the_timeline_tells_users_that_ran_on_average() -> None:
     result = result_of()
+    result.info = msgspec.structs.replace(result.info, users=3)
     result.add(0, Summary(totals=Totals(users_us=3 * US_PER_S)))
     result.add(US_PER_S, Summary(totals=Totals(users_us=US_PER_S, failures=2)))
     result.duration_us = US_PER_S * 3 // 2

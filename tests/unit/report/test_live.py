@@ -5,7 +5,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from loads.metrics.result import Result
+from loads.metrics.result import Place, Result
 from loads.metrics.summary import SeriesKey, Summary, Totals
 from loads.report.live import LiveScreen, PlainScreen, QuietScreen, summary_line
 from loads.units import US_PER_S
@@ -130,3 +130,50 @@ def test_a_log_says_when_the_generator_itself_is_in_trouble() -> None:
     screen.progress(result, 60 * US_PER_S)
     assert len(lines) == 3
     assert lines[1].startswith("Warning: worker 1 was at 99 % CPU for 5 s: latencies above are inflated")
+
+
+def on_cluster() -> Result:
+    result = busy()
+    result.places = [Place(agent="north", host="box", first=0, workers=2)]
+    return result
+
+
+def test_on_a_cluster_workers_have_the_names_of_their_agents() -> None:
+    lines: list[str] = []
+    console = terminal()
+    for screen in (PlainScreen(lines.append), QuietScreen(lines.append), LiveScreen(console)):
+        screen.planned(on_cluster())
+        screen.printed(1, "hello")
+        screen.close()
+    assert [line for line in lines if "hello" in line] == ["worker 1 of north | hello"] * 2
+    assert "worker 1 of north | hello" in shown(console)
+
+
+def test_a_question_is_asked_below_the_panel_until_it_is_answered() -> None:
+    console = terminal()
+    screen = LiveScreen(console)
+    screen.asked("before the plan?")
+    screen.planned(busy())
+    screen.progress(busy(), US_PER_S)
+    screen.asked("(s)top?")
+    before = len(shown(console))
+    screen.progress(busy(), 2 * US_PER_S)
+    asked = shown(console)[before:]
+    screen.asked(None)
+    before = len(shown(console))
+    screen.progress(busy(), 3 * US_PER_S)
+    answered = shown(console)[before:]
+    screen.close()
+    assert shown(console).startswith("before the plan?")
+    assert "1,234 hits" in asked
+    assert asked.rstrip().endswith("(s)top?")
+    assert "(s)top?" not in answered
+
+
+def test_a_question_is_a_line_where_there_is_no_panel() -> None:
+    lines: list[str] = []
+    for screen in (PlainScreen(lines.append, "loads"), QuietScreen(lines.append)):
+        screen.asked("(s)top?")
+        screen.asked(None)
+        screen.noticed("hm")
+    assert lines == ["(s)top?", "loads: hm", "(s)top?"]

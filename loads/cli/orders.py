@@ -1,0 +1,176 @@
+"""What is said to a broker besides runs: how are you, stop that, show me what came of it.
+
+`loads-runner` has them as options, `loads` as commands. Whatever needs asyncio is imported where it is used: see
+`inline`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from loads.cli.cluster import endpoint_of, finish, this_person
+from loads.cli.options import LATEST, given_settings
+from loads.cli.outcome import complain, open_screen, write
+from loads.cli.terminal import say, show
+from loads.errors import ExitCode, UsageError
+from loads.plan.config import Config
+from loads.plan.settings import SETTINGS
+from loads.wire.endpoint import Endpoint
+
+_ENDED_RUNS = 10
+_ORDERS = ("attach", "stop", "purge_broker", "ping_broker", "check_cluster")
+_WITH_ATTACH = frozenset({"broker", "output", "quiet"})
+Outputs = list[Path | None]
+
+
+def order_of(options: Mapping[str, Any]) -> str | None:
+    """Which of the options that are no run was given, checked against all else that was typed.
+
+    Raises:
+        UsageError: it makes no sense with what stands beside it.
+    """
+    given = [name for name in _ORDERS if options[name] not in (None, False)]
+    flags = [_flag(name) for name in given]
+    if options["now"] and not {"stop", "purge_broker"} & set(given):
+        raise UsageError("--now is for --stop and --purge-broker", "a run that is followed here is stopped by Ctrl-C")
+    if not given:
+        return None
+    if len(given) > 1:
+        raise UsageError(f"{flags[0]} and {flags[1]} exclude each other", "do one after the other")
+    allowed = _WITH_ATTACH if given == ["attach"] else {"broker"}
+    typed = [SETTINGS[name].flag for name in given_settings(options) if name not in allowed]
+    typed += [f"--{name}" for name, key in _RUNS.items() if options[key]]
+    if typed:
+        hint = "it runs nothing; only --broker, --output and --quiet go with it"
+        if given != ["attach"]:
+            hint = "it runs nothing; only --broker goes with it"
+        raise UsageError(f"{flags[0]} and {typed[0]} exclude each other", hint)
+    return given[0]
+
+
+_RUNS = {"detach": "detach", "show-plan": "show_plan", "list": "list_tests"}
+
+
+def obey(order: str, options: Mapping[str, Any], config: Config, outputs: Outputs) -> ExitCode:
+    """Do what `order_of` found."""
+    if config.problems:
+        raise UsageError.of(config.problems)
+    endpoint = endpoint_of(config)
+    match order:
+        case "attach":
+            return attach(endpoint, options["attach"], outputs, quiet=bool(config["quiet"]))
+        case "stop":
+            return stop(endpoint, options["stop"], now=options["now"])
+        case "purge_broker":
+            return stop(endpoint, None, now=options["now"])
+        case "ping_broker":
+            return status(endpoint)
+    return check(endpoint)
+
+
+def attach(endpoint: Endpoint, run: str, outputs: Outputs, *, quiet: bool) -> ExitCode:
+    """Follow a run to its end, from where it stands."""
+    import asyncio
+
+    from loads.cli.keys import ask_key, somebody_is_there
+    from loads.runner.remote import follow_remote
+
+    screen = open_screen(quiet=quiet, to_stdout=None in outputs)
+    ask = ask_key if somebody_is_there() else None
+    try:
+        outcome = asyncio.run(follow_remote(None if run == LATEST else run, endpoint, screen, ask=ask))
+    finally:
+        screen.close()
+    return finish(outcome, endpoint, outputs, quiet=quiet)
+
+
+def stop(endpoint: Endpoint, run: str | None, *, now: bool) -> ExitCode:
+    """Stop `run`; None: all that go on."""
+    if run is not None and not run.strip():
+        raise UsageError("the name of the run is empty", "loads status lists those that go on")
+    import asyncio
+
+    from loads.runner.cluster import cease
+
+    runs = asyncio.run(cease(endpoint, run, now=now))
+    how = "at once" if now else "gracefully"
+    _print([f"Stopping {name} {how}" for name in runs] or ["No run goes on"])
+    return ExitCode.PASSED
+
+
+def status(endpoint: Endpoint) -> ExitCode:
+    """Show the broker, its agents and its runs."""
+    import asyncio
+
+    from loads.report.cluster import status_lines
+    from loads.runner.cluster import ask_status
+
+    _print(status_lines(asyncio.run(ask_status(endpoint, _ENDED_RUNS))))
+    return ExitCode.PASSED
+
+
+def runs(endpoint: Endpoint, most: int) -> ExitCode:
+    """Show the runs that go on, and the last ones that ended."""
+    import asyncio
+
+    from loads.report.cluster import run_lines
+    from loads.runner.cluster import ask_status
+
+    _print(run_lines(asyncio.run(ask_status(endpoint, most)).runs))
+    return ExitCode.PASSED
+
+
+def check(endpoint: Endpoint) -> ExitCode:
+    """Run an empty test on each free agent, and show how that went."""
+    import asyncio
+
+    from loads.report.cluster import check_lines
+    from loads.runner.cluster import check_agents
+
+    checked = asyncio.run(check_agents(endpoint, this_person()))
+    if not checked:
+        raise UsageError("no agent is there", "start one with loads-agent on each machine")
+    rows, well = [], True
+    for each in checked:
+        answer = "works" if each.busy is None else f"busy with {each.busy}, not checked"
+        if each.trouble is not None:
+            well, answer = False, each.trouble.message
+        rows.append((each.agent, each.host, answer))
+    _print(check_lines(rows))
+    for each in checked:
+        if each.trouble is not None and (each.trouble.traceback or each.trouble.hint):
+            say("\n".join(filter(None, (f"{each.agent}:", each.trouble.traceback, f"  {each.trouble.hint}"))))
+    return ExitCode.PASSED if well else ExitCode.FAILED
+
+
+def show_run(endpoint: Endpoint, run: str | None, outputs: Outputs) -> ExitCode:
+    """Print how a stored run ended, and write it."""
+    import asyncio
+
+    from loads.report.console import end_block
+    from loads.runner.cluster import recall
+
+    result = asyncio.run(recall(endpoint, run))
+    problems = write(outputs, result, quiet=False)
+    if None not in outputs:
+        show(end_block(result))
+    for problem in problems:
+        complain(problem)
+    return ExitCode.FAILED if problems else ExitCode.PASSED
+
+
+def _print(lines: Iterable[str]) -> None:
+    """A terminal cuts what is too long for it, rather than to break the tables."""
+    if sys.stdout.isatty():
+        width = shutil.get_terminal_size().columns
+        cut: Callable[[str], str] = lambda line: line if len(line) <= width else f"{line[: width - 1]}…"  # noqa: E731
+        lines = map(cut, lines)
+    show("\n".join(lines))
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")

@@ -1,0 +1,92 @@
+"""What a cluster looks like: its broker, its agents, its runs, as tables.
+
+Plain text, for whatever reads it; a terminal gets the same with its heads set off and long lines cut. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from loads.report.figures import printable
+from loads.units import US_PER_S, format_duration, plural
+
+if TYPE_CHECKING:
+    from loads.wire.cluster import AgentStatus, RunStatus, Status
+
+_AGENT_HEADS = ("agent", "host", "cores", "load", "version", "heard", "run")
+_RUN_HEADS = ("run", "state", "submitted", "time", "agents", "by", "tests")
+_CHECK_HEADS = ("agent", "host", "answer")
+Row = Sequence[str]
+
+
+def status_lines(status: Status) -> Iterator[str]:
+    """The broker, its agents, and its runs, the latest last."""
+    up = format_duration(status.up_us // US_PER_S * US_PER_S) if status.up_us >= US_PER_S else "0s"
+    yield f"Broker {status.version} on {printable(status.host)}, pid {status.pid}, up {up}"
+    yield f"Store: {printable(status.store)}"
+    yield ""
+    yield from agent_lines(status.agents)
+    yield ""
+    yield from run_lines(status.runs)
+
+
+def agent_lines(agents: Sequence[AgentStatus]) -> Iterator[str]:
+    """The agents that are there, a line each."""
+    if not agents:
+        yield "No agent is there: start one with loads-agent on each machine"
+        return
+    free = sum(agent.run is None for agent in agents)
+    yield f"{plural(len(agents), 'agent')}, {free} free"
+    yield from table([_AGENT_HEADS, *(_agent(agent) for agent in agents)])
+
+
+def run_lines(runs: Sequence[RunStatus]) -> Iterator[str]:
+    """The runs, the latest last."""
+    if not runs:
+        yield "No runs"
+        return
+    going = sum(run.verdict is None and run.trouble is None for run in runs)
+    yield f"{plural(len(runs), 'run')}, of which {going} {'goes' if going == 1 else 'go'} on"
+    yield from table([_RUN_HEADS, *(_run(run) for run in sorted(runs, key=lambda run: run.created_at))])
+
+
+def check_lines(checked: Iterable[tuple[str, str, str]]) -> Iterator[str]:
+    """How each agent answered: its name, its host, its answer."""
+    yield from table([_CHECK_HEADS, *checked])
+
+
+def table(rows: Sequence[Row]) -> Iterator[str]:
+    """Columns to the left, the first row as their heads."""
+    rows = [[printable(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _agent(agent: AgentStatus) -> Row:
+    labels = "".join(f" {name}={value}" for name, value in sorted(agent.labels.items()))
+    return (
+        agent.name + labels,
+        agent.host,
+        str(agent.cores),
+        f"{agent.load:.2f}",
+        agent.version,
+        f"{agent.heard_us / US_PER_S:.1f} s ago",
+        agent.run or "free",
+    )
+
+
+def _run(run: RunStatus) -> Row:
+    state = run.verdict or run.state.value
+    elapsed = "-" if run.elapsed_us is None else format_duration(run.elapsed_us // 100_000 * 100_000)
+    tests = " ".join(run.targets) + (f" ({run.trouble})" if run.trouble else "")
+    return (
+        run.id,
+        state,
+        f"{run.created_at.astimezone():%Y-%m-%d %H:%M}",
+        elapsed,
+        str(len(run.agents)),
+        f"{run.who.user}@{run.who.host}",
+        tests,
+    )

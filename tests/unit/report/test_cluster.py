@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from loads.report.cluster import check_lines, run_lines, status_lines
+from loads.units import US_PER_S
+from loads.wire.cluster import AgentStatus, RunState, RunStatus, Status, Who
+
+NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
+
+
+def agent(name: str, **fields: Any) -> AgentStatus:
+    values: dict[str, Any] = {
+        "host": "box",
+        "cores": 4,
+        "load": 0.5,
+        "version": "1.0",
+        "labels": {},
+        "run": None,
+        "heard_us": 300_000,
+        **fields,
+    }
+    return AgentStatus(name=name, **values)
+
+
+def run(name: str, state: RunState = RunState.RUNNING, **fields: Any) -> RunStatus:
+    values: dict[str, Any] = {
+        "who": Who("ann", "box"),
+        "created_at": NOON,
+        "targets": ("shop.py",),
+        "agents": ("north",),
+        **fields,
+    }
+    return RunStatus(id=name, state=state, **values)
+
+
+def status(**fields: Any) -> Status:
+    values: dict[str, Any] = {
+        "version": "1.0",
+        "host": "box",
+        "pid": 7,
+        "up_us": 3_725 * US_PER_S,
+        "store": "sqlite /x/loads.db",
+        "agents": (),
+        "runs": (),
+        **fields,
+    }
+    return Status(**values)
+
+
+def test_a_cluster_with_nothing_says_what_to_do() -> None:
+    assert list(status_lines(status(up_us=5))) == [
+        "Broker 1.0 on box, pid 7, up 0s",
+        "Store: sqlite /x/loads.db",
+        "",
+        "No agent is there: start one with loads-agent on each machine",
+        "",
+        "No runs",
+    ]
+
+
+def test_agents_and_runs_are_tables() -> None:
+    agents = (agent("north", run="red-fox"), agent("a-longer-name", labels={"disk": "ssd"}))
+    lines = list(status_lines(status(agents=agents, runs=(run("red-fox", elapsed_us=65 * US_PER_S),))))
+    assert lines[0] == "Broker 1.0 on box, pid 7, up 1h02m"
+    assert lines[3:6] == [
+        "2 agents, 1 free",
+        "  agent                   host  cores  load  version  heard      run",
+        "  north                   box   4      0.50  1.0      0.3 s ago  red-fox",
+    ]
+    assert lines[6].startswith("  a-longer-name disk=ssd  box ")
+    assert lines[8] == "1 run, of which 1 goes on"
+    assert lines[10].split() == [
+        *("red-fox", "running", *f"{NOON.astimezone():%Y-%m-%d %H:%M}".split(), "1m05s", "1", "ann@box", "shop.py")
+    ]
+
+
+def test_runs_are_in_the_order_in_which_they_came_and_say_how_they_ended() -> None:
+    runs = [
+        run("late", created_at=NOON + timedelta(hours=1)),
+        run("early", RunState.ENDED, verdict="failed"),
+        run("never", RunState.REFUSED, agents=(), trouble="no agent is there"),
+    ]
+    head, _, first, second, third = run_lines(runs)
+    assert head == "3 runs, of which 1 goes on"
+    assert first.split()[:2] == ["early", "failed"]
+    assert second.split()[:2] == ["never", "refused"]
+    assert second.endswith("shop.py (no agent is there)")
+    assert third.split()[:2] == ["late", "running"]
+
+
+def test_what_others_say_can_not_steer_the_terminal() -> None:
+    assert all("\x1b" not in line for line in status_lines(status(agents=(agent("\x1b[2J"),), host="\x1b")))
+    assert list(check_lines([("north", "box", "works\n")]))[1] == "  north  box   works\\n"
