@@ -21,7 +21,8 @@ class Pages:
     def __init__(self, directory: Path, incarnation: int) -> None:
         self._directory = directory
         self.own = directory / f"{incarnation:016x}"
-        self.own.mkdir(mode=0o700, parents=True)
+        directory.mkdir(mode=0o700, exist_ok=True)
+        self.own.mkdir(mode=0o700)
 
     def clear(self, needed: Collection[str]) -> None:
         """Remove what earlier processes left, but for pages that are `needed` or whose worker still lives."""

@@ -11,17 +11,22 @@ already, or does not fit yet, changes nothing. Called by `AgentState` alone.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
 
 from loads.agent.events import Append, Effect, Obtain, OpenPool, Send, ToPool
 from loads.agent.outbox import Outbox
 from loads.agent.records import Died, Got, Numbered, Record, Took
+from loads.plan.share import Portion
 from loads.pool import events as pool
+from loads.pool.shares import difference
 from loads.units import US_PER_S
 from loads.wire.cluster import Complete, Fit, Go, Halt, Hold, Line, Lost, Prepare, Stage, Standing, Trouble, Wind
 from loads.wire.messages import Load, Loaded
 
+MOST_EARLY: Final = 500
+"""Lines that are kept of those printed while the tests are loaded."""
 _BEGUN = (Stage.FITTING, Stage.READY, Stage.RUNNING, Stage.RESTING)
 
 
@@ -39,11 +44,15 @@ class Part:
         self._offset_us = offset_us
         self._workers = max(1, min(limit, prepare.slots, prepare.workers or limit))
         self._first = 0
+        self._early: list[tuple[int, str]] = []
         self._phase = -1
         self._ended_us = 0
         self._run_at_us: int | None = None
-        self._started_offset_us = 0
-        self._held = self._wanted = 0
+        self._drifted_us = 0
+        self._first_offset_us: int | None = None
+        self._held = self._wanted = self._shares = 0
+        self._portions: tuple[Portion, ...] = ()
+        self._hold_next: Hold | None = None
         self._halted: Halt | None = None
         self._all_gone = False
         self._parked_us: int | None = None
@@ -111,11 +120,10 @@ class Part:
             case Go() if self.stage in (Stage.READY, Stage.RESTING) and order.phase > self._phase:
                 return self._go(order, now_us)
             case Hold() if self.stage in _BEGUN and order.holding > self._wanted:
-                self._wanted = order.holding
-                return [ToPool(self.run, pool.Share(order.portions, order.from_phase))]
+                return self._hold(order)
             case Halt() if self.stage in _BEGUN:
                 return self._halt(order)
-            case Wind() if self.stage in _BEGUN:
+            case Wind() if self.stage in (*_BEGUN, Stage.LOADED):
                 return self._wind()
         return []
 
@@ -123,6 +131,10 @@ class Part:
         """Iterations may start until then."""
         self.lease_until_us = until_us
         return [ToPool(self.run, pool.Lease(until_us))] if self.stage in _BEGUN else []
+
+    def meet_anew(self) -> None:
+        """The broker may be on another clock: what ours lost so far stands, and is counted on from here."""
+        self._drifted_us, self._first_offset_us = self._drift_us(), None
 
     def check_lease(self, now_us: int) -> None:
         """Tell the user when the load stood still for want of a broker."""
@@ -163,8 +175,7 @@ class Part:
             case pool.Resumed() if self.stage is Stage.RESTING:
                 return self._move(Stage.RUNNING)
             case pool.Shared():
-                self._held = self._wanted
-                return [Send(self.standing)]
+                return self._shared()
             case pool.AllGone():
                 self._all_gone = True
                 return self._complete() if self.stage is Stage.WINDING else []
@@ -172,6 +183,11 @@ class Part:
 
     def printed(self, worker: int, line: str, now_us: int) -> None:
         """A worker wrote a line."""
+        if self.stage in (Stage.PREPARING, Stage.LOADED):
+            # What it is called in the run is not known yet.
+            if len(self._early) < MOST_EARLY:
+                self._early.append((worker, line))
+            return
         self.outbox.add_line(Line(self._age_us(now_us), self._first + worker, line))
 
     def record(self, record: Record) -> list[Effect]:
@@ -188,7 +204,11 @@ class Part:
     def _fit(self, fit: Fit) -> list[Effect]:
         spec = self._prepare.spec
         self._first = fit.first
+        for worker, line in self._early:
+            self.outbox.add_line(Line(0, self._first + worker, line))
+        self._early.clear()
         self._held = self._wanted = fit.holding
+        self._portions = fit.portions
         http = spec.http
         if self._ca_bundle is not None:
             http = msgspec.structs.replace(http, ca_bundle=self._ca_bundle)
@@ -211,9 +231,35 @@ class Part:
             return []
         self._phase = go.phase
         if self._run_at_us is None:
-            self._run_at_us, self._started_offset_us = go.run_at_us - offset_us, offset_us
+            self._run_at_us, self._first_offset_us = go.run_at_us - offset_us, offset_us
         start = pool.Go(go.phase, self._run_at_us, go.phase_at_us - offset_us)
         return [*self._move(Stage.RUNNING), ToPool(self.run, pool.Lease(self.lease_until_us)), ToPool(self.run, start)]
+
+    def _hold(self, hold: Hold) -> list[Effect]:
+        """Let go first, take then: what is cut anew may change hands among our own workers, too."""
+        self._wanted = hold.holding
+        new, missing = difference(self._portions, hold.portions)
+        if not new or not missing:
+            self._hold_next = None
+            return self._share(hold.portions, hold.from_phase)
+        self._hold_next = hold
+        return self._share(difference(missing, self._portions)[0], hold.from_phase)
+
+    def _share(self, portions: tuple[Portion, ...], from_phase: int) -> list[Effect]:
+        self._portions = portions
+        self._shares += 1
+        return [ToPool(self.run, pool.Share(portions, from_phase))]
+
+    def _shared(self) -> list[Effect]:
+        """The pool holds what it was told to, and nothing else."""
+        self._shares -= 1
+        if self._shares:
+            return []
+        if self._hold_next is not None:
+            hold, self._hold_next = self._hold_next, None
+            return self._share(hold.portions, hold.from_phase)
+        self._held = self._wanted
+        return [Send(self.standing)]
 
     def _halt(self, halt: Halt) -> list[Effect]:
         if self._halted is not None and (self._halted.now or not halt.now):
@@ -250,4 +296,8 @@ class Part:
     def _drift_us(self) -> int:
         """What our clock lost against the broker's since the start."""
         offset_us = self._offset_us()
-        return 0 if offset_us is None or self._run_at_us is None else offset_us - self._started_offset_us
+        if offset_us is None or self._run_at_us is None:
+            return self._drifted_us
+        if self._first_offset_us is None:
+            self._first_offset_us = offset_us - self._drifted_us
+        return offset_us - self._first_offset_us

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from loads.agent.events import (
     Append,
@@ -38,7 +39,7 @@ from loads.agent.pages import Pages
 from loads.agent.provision import NotProvided, Provision
 from loads.agent.spool import Spool
 from loads.agent.state import Agent, AgentState
-from loads.errors import UsageError
+from loads.errors import LoadsError, UsageError
 from loads.plan.share import most_slots
 from loads.pool.events import Begin, Go
 from loads.pool.events import Event as PoolEvent
@@ -93,6 +94,8 @@ class AgentServer:
                     self._do(Tick(os.getloadavg()[0]))
                     self._provision.tick()
                     await asyncio.wait([self._over], timeout=TICK_S)
+                if self._state.part is not None:
+                    self._leave()
                 await self._end()
         finally:
             self._pages.close()
@@ -103,8 +106,20 @@ class AgentServer:
         if not self._over.done():
             self._over.set_result(None)
 
+    def _leave(self) -> NoReturn:
+        """In mid-run: workers see the end of this process, finish what is in flight and leave their last words."""
+        error = self._over.exception()
+        status = 0 if error is None else 1
+        if isinstance(error, LoadsError):
+            self._say(f"{error.message}\n  {error.hint}")
+            status = int(error.exit_code)
+        elif error is not None:
+            self._say("".join(traceback.format_exception(error)))
+        self._say("leaves in mid-run; the next agent in its state directory delivers what was measured")
+        os._exit(status)
+
     async def _end(self) -> None:
-        """Let go of everything. Workers hear that their agent is gone, and leave their last words."""
+        """Let go of everything."""
         tasks = [*self._tasks, *(task for _, task in self._pools.values())]
         for task in tasks:
             task.cancel()

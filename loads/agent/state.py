@@ -68,6 +68,8 @@ GRACE_US: Final = 30_000_000
 """After the broker's process went away: as long as load may go on unwatched."""
 SEND_AGAIN_US: Final = 5_000_000
 """A batch that is not acknowledged for so long is sent again."""
+ASK_AGAIN_US: Final = 2 * US_PER_S
+"""A broker that is connected and has not answered is asked again."""
 REWRITE_BYTES: Final = 8 << 20
 
 
@@ -95,7 +97,8 @@ class AgentState:
         self._clock = BrokerClock()
         self._lease_until_us = 0
         self._up = False
-        self._enlisted = False
+        self._enlisted = self._answered = False
+        self._asked_us = 0
         self._beat_us: int | None = None
         self._sealed_us = 0
         self._acked_us = 0
@@ -137,9 +140,10 @@ class AgentState:
                 return self._counted(part.report(report, now_us))
 
     def _linked(self, up: bool, now_us: int) -> list[Effect]:
-        self._up, self._enlisted = up, False
-        if up or self.part is None:
-            return []
+        answered, self._answered = self._answered, False
+        self._up, self._enlisted, self._asked_us = up, False, now_us
+        if up or self.part is None or not answered or now_us > self._lease_until_us:
+            return []  # after a silence our users are others' already; no connection after another prolongs the grace
         self._lease_until_us = now_us + self.agent.grace_us
         return self.part.lease(self._lease_until_us)
 
@@ -180,6 +184,8 @@ class AgentState:
     def _enter(self, now_us: int) -> list[Effect]:
         """The broker knows us (again): all that it has not acknowledged is due."""
         self._enlisted = True
+        if self.part is not None:
+            self.part.meet_anew()
         self._clock.forget()
         for outbox in self._outboxes():
             outbox.send_again()
@@ -188,6 +194,7 @@ class AgentState:
     def _beaten(self, beaten: Beaten, now_us: int) -> list[Effect]:
         self._clock.hear(beaten.sent_us, beaten.broker_us, now_us)
         self._lease_until_us = beaten.sent_us + LEASE_US
+        self._answered = True
         return [] if self.part is None else self.part.lease(self._lease_until_us)
 
     def _prepare(self, prepare: Prepare, now_us: int) -> list[Effect]:
@@ -230,6 +237,9 @@ class AgentState:
         effects: list[Effect] = []
         if self.part is not None:
             self.part.check_lease(now_us)
+        if self._up and not self._enlisted and now_us - self._asked_us >= ASK_AGAIN_US:
+            self._asked_us = now_us
+            effects.append(Send(self._enlist(now_us)))  # what the broker said found no room
         if self._up and (self._beat_us is None or now_us - self._beat_us >= US_PER_S):
             effects += self._beat(tick.load, now_us)
         if now_us - self._sealed_us >= US_PER_S:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 
 from loads.broker.liveness import Liveness
@@ -62,6 +62,10 @@ class Agents:
         self._liveness.hear(enlist.incarnation, now_us)
         return over
 
+    def spoken_for(self, agent: AgentSeen) -> list[int]:
+        """The incarnations that `agent` speaks for."""
+        return [incarnation for incarnation, speaker in self._speakers.items() if speaker == agent.enlist.name]
+
     def disconnect(self, peer: bytes) -> list[int]:
         """That connection is closed. The incarnations that it spoke for."""
         name = self._names.pop(peer, None)
@@ -70,11 +74,12 @@ class Agents:
         agent = self.by_name[name]
         agent.peer = None
         self._liveness.forget(agent.enlist.incarnation)
-        return [incarnation for incarnation, speaker in self._speakers.items() if speaker == name]
+        return self.spoken_for(agent)
 
     def silent(self, now_us: int) -> list[int]:
-        """Incarnations whose agent was not heard for too long, though connected."""
-        return self._liveness.silent(now_us)
+        """Incarnations whose agent was not heard for too long, though connected; those it speaks for, too."""
+        names = {self._speakers[incarnation] for incarnation in self._liveness.silent(now_us)}
+        return [incarnation for incarnation, speaker in self._speakers.items() if speaker in names] if names else []
 
     def free(self, busy: set[int]) -> list[AgentSeen]:
         """Those that are there and work for nobody."""
@@ -87,6 +92,13 @@ class Agents:
             and agent.enlist.incarnation not in busy
             and agent.enlist.incarnation not in silent
         ]
+
+    def are_leaving(self, runs: Container[str]) -> bool:
+        """Whether some are about to be free: they still work for a run that is none of those that go on."""
+        return any(
+            agent.peer is not None and agent.standing is not None and agent.standing.run not in runs
+            for agent in self.by_name.values()
+        )
 
     def status(self, busy: Mapping[str, str], now_us: int) -> Iterator[AgentStatus]:
         """For a screen, by name; those that are away are left out."""

@@ -6,7 +6,7 @@ from typing import Final
 
 from loads.broker.fold import Fold
 from loads.broker.record import RunRecord
-from loads.wire.cluster import Line, Seated, Snapshot, Update
+from loads.wire.cluster import Ended, Line, Refused, RunState, Seated, Snapshot, Update
 from loads.wire.fold import tell_loss
 
 MAX_LINES: Final = 2_000
@@ -68,6 +68,15 @@ class Chronicle:
             notices=tuple(self.notices),
             stop_on_failure=self._record.submit.spec.stop_on_failure,
         )
+
+    def end(self) -> Ended | Refused | None:
+        """The last word; None: it is not over."""
+        run, result = self._record, self._fold.result
+        if run.state is RunState.ENDED and result is not None:
+            return Ended(run=run.id, result=result, lines=tuple(self.lines))
+        if run.state is RunState.REFUSED and run.trouble is not None:
+            return Refused(run=run.id, trouble=run.trouble)
+        return None
 
     def seated(self) -> tuple[Seated, ...]:
         """The seats, for a screen."""

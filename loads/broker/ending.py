@@ -2,27 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
 from loads.broker.fold import Fold
+from loads.broker.orders import knows_its_part
 from loads.broker.record import RunRecord, Seat, Tally
 from loads.metrics.result import Loss
 from loads.plan.share import slots_of
-from loads.units import US_PER_S
-from loads.wire.cluster import RunState, Stage
+from loads.units import US_PER_S, format_duration
+from loads.wire.cluster import RunState
 
 PATIENCE_US: Final = 30 * US_PER_S
 """How long the end waits for what an agent that is away may still bring."""
 
 
-def is_settled(seat: Seat, stored: int, away_us: int | None, now_us: int) -> bool:
-    """Whether nothing more is to be waited for: `stored` batches are on the disk, its agent is away since `away_us`."""
+def is_settled(seat: Seat, stored: int, away_us: int | None, patience_us: int, now_us: int) -> bool:
+    """Whether nothing more is to be waited for: `stored` batches are on the disk, its agent is away since `away_us`.
+
+    `patience_us` is how long to wait for one that is away.
+    """
     if seat.last_seq is not None:
         return stored >= seat.last_seq
-    if seat.stage in (Stage.PREPARING, Stage.LOADED):
+    if not knows_its_part(seat):
         return True
-    return away_us is not None and now_us - away_us >= PATIENCE_US
+    return away_us is not None and now_us - away_us >= patience_us
+
+
+def all_settled(
+    record: RunRecord, stored: Mapping[int, int], away: Mapping[int, int], patience_us: int, now_us: int
+) -> bool:
+    """Whether nothing more is to be waited for from anybody."""
+    return all(
+        is_settled(seat, stored.get(seat.incarnation, 0), away.get(seat.incarnation), patience_us, now_us)
+        for seat in record.seats
+    )
+
+
+def tell_wait(record: RunRecord, away: Mapping[int, int], now_us: int) -> str | None:
+    """For whom the end waits, in words; None: for nobody who is away."""
+    who = [seat for seat in record.seats if seat.incarnation in away]
+    left_us = max((away[seat.incarnation] for seat in who), default=0) + PATIENCE_US - now_us
+    if not who or left_us <= 0:
+        return None
+    names, left = ", ".join(seat.agent for seat in who), format_duration(left_us // US_PER_S * US_PER_S)
+    return f"the load is over; waits up to {left} for what {names} may still bring (stop: not any more)"
 
 
 def conclude(record: RunRecord, fold: Fold, ended_at: datetime) -> None:
@@ -30,7 +55,7 @@ def conclude(record: RunRecord, fold: Fold, ended_at: datetime) -> None:
     result = fold.result
     assert result is not None
     for seat in record.seats:
-        if seat.last_seq is None and seat.portions and seat.stage not in (Stage.PREPARING, Stage.LOADED):
+        if seat.last_seq is None and seat.portions and knows_its_part(seat):
             result.losses.append(_loss_of(seat, record, fold.tallies.get(seat.incarnation) or Tally()))
     last = [seat for seat in record.seats if seat.phase == record.phase and seat.lost is None] or record.seats
     ended_us = max((seat.ended_us for seat in last), default=0)
@@ -55,5 +80,5 @@ def _loss_of(seat: Seat, record: RunRecord, tally: Tally) -> Loss:
         iterations=max(0, tally.counts.started - tally.counts.ended),
         sent=0,
         unsent=0,
-        users=users,
+        users=0 if seat.joining else users,  # which the others ran until it was ready
     )

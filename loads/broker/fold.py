@@ -8,12 +8,13 @@ a follower costs does not depend on how many agents there are.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from operator import add
 
 from loads.broker.record import Tally
 from loads.metrics.counters import Counts
+from loads.metrics.gathering import Gathering
 from loads.metrics.health import Health
 from loads.metrics.result import Result
-from loads.metrics.summary import Summary
 from loads.units import US_PER_S
 from loads.wire.cluster import Batch, Fare, Line, Lost, Span
 from loads.wire.fold import fold
@@ -43,7 +44,7 @@ class Fold:
     def __init__(self, result: Result | None = None, tallies: dict[int, Tally] | None = None) -> None:
         self.result = result
         self.tallies = tallies or {}
-        self._summaries: dict[int, Summary] = {}
+        self._seconds: dict[int, Gathering] = {}
         self._healths: dict[int, dict[int, Health]] = {}
         self._users: dict[int, int] = {}
         self._losses: list[Lost] = []
@@ -64,20 +65,19 @@ class Fold:
         tally.seq = batch.seq
         for span in batch.spans:
             counts = span.summary.counts
-            tally.counts = Counts(*(mine + more for mine, more in zip(tally.counts, counts, strict=True)))
-            tally.last_us = max(tally.last_us, span.t_us + US_PER_S)
-            held = self._summaries.get(span.t_us)
-            if held is None:
-                self._summaries[span.t_us] = span.summary
-            else:
-                held.merge(span.summary)
+            tally.counts = Counts(*map(add, tally.counts, counts))
+            if any(counts):  # a worker also says that it did nothing, and that before the second is over
+                tally.last_us = max(tally.last_us, span.t_us + US_PER_S)
+            if span.t_us not in self._seconds:
+                self._seconds[span.t_us] = Gathering()
+            self._seconds[span.t_us].add(span.summary)
             for fare in span.fares:
                 if fare.health is not None:
                     self._healths.setdefault(span.t_us, {}).setdefault(fare.worker, Health()).merge(fare.health)
         self._users.update(batch.users)
         for lost in batch.losses:
             gone = Counts(lost.started, lost.loss.iterations, lost.loss.sent, lost.loss.unsent)
-            tally.counts = Counts(*(mine + more for mine, more in zip(tally.counts, gone, strict=True)))
+            tally.counts = Counts(*map(add, tally.counts, gone))
         self._losses += batch.losses
         self._warnings += batch.warnings[: max(0, MAX_WARNINGS - len(self._warnings))]
         room = MAX_LINES - len(self._lines)
@@ -88,14 +88,14 @@ class Fold:
     def settle(self, gone: tuple[int, ...] = ()) -> Arrived:
         """Fold what came into the result; what it was. Workers in `gone` run no users any more."""
         spans = tuple(
-            Span(t_us, summary, tuple(Fare(*fare) for fare in sorted(self._healths.get(t_us, {}).items())))
-            for t_us, summary in sorted(self._summaries.items())
+            Span(t_us, second.poured(), tuple(Fare(*fare) for fare in sorted(self._healths.get(t_us, {}).items())))
+            for t_us, second in sorted(self._seconds.items())
         )
         lines = self._lines
         if self._dropped:
             lines = [*lines, Line(lines[-1].t_us, None, f"({self._dropped:,} more lines dropped)")]
         arrived = Arrived(spans, self._users, tuple(self._losses), tuple(self._warnings), tuple(lines))
-        self._summaries, self._healths, self._users = {}, {}, {}
+        self._seconds, self._healths, self._users = {}, {}, {}
         self._losses, self._warnings, self._lines, self._dropped = [], [], [], 0
         if self.result is not None:
             fold(self.result, arrived.spans, arrived.users, gone, arrived.losses, arrived.warnings)

@@ -24,10 +24,15 @@ def orders(record: RunRecord, seat: Seat, stored: int) -> list[ToAgent]:
             return _at_last(record, seat, stored)
         case RunState.RUNNING if seat.lost is None:
             return _joining(record, seat) if seat.joining else _running(record, seat)
-        case RunState.RUNNING | RunState.ENDING if seat.stage not in (Stage.PREPARING, Stage.LOADED):
+        case RunState.RUNNING | RunState.ENDING if knows_its_part(seat):
             halted = seat.lost is not None or record.stop is not None
             return [*([_halt(record)] if halted else []), Wind(run=record.id)]
     return [Release(run=record.id, incarnation=seat.incarnation)]
+
+
+def knows_its_part(seat: Seat) -> bool:
+    """Whether its agent may have been told what to run, and so may have run it: what it last said may be old."""
+    return seat.stage is not Stage.PREPARING and (seat.stage is not Stage.LOADED or seat.holding > 0)
 
 
 def _before(record: RunRecord, seat: Seat) -> list[ToAgent]:
@@ -60,11 +65,17 @@ def _joining(record: RunRecord, seat: Seat) -> list[ToAgent]:
 
 def _running(record: RunRecord, seat: Seat) -> list[ToAgent]:
     told: list[ToAgent] = [] if record.stop is None else [_halt(record)]
-    if seat.held < seat.holding:
+    if seat.held < seat.holding and not _is_early(record):
         told.append(Hold(run=record.id, holding=seat.holding, portions=seat.portions, from_phase=seat.from_phase))
     if seat.phase < record.phase and seat.stage in (Stage.READY, Stage.RESTING) and record.run_at_us is not None:
         told.append(Go(run=record.id, phase=record.phase, run_at_us=record.run_at_us, phase_at_us=record.phase_at_us))
     return told
+
+
+def _is_early(record: RunRecord) -> bool:
+    """Whether who joins runs its fixtures: until they are through, nobody would run what the others let go of."""
+    fitting = (Stage.LOADED, Stage.FITTING)
+    return any(seat.awaited and seat.joining and seat.lost is None and seat.stage in fitting for seat in record.seats)
 
 
 def _halt(record: RunRecord) -> Halt:

@@ -61,6 +61,20 @@ class Peers:
         peer.rejected_us = now_us
         return [Send(name, Rejected(reason=reason, hint=hint)), Log(f"rejected a {peer.role.value}: {reason}")]
 
+    def supersede(self, name: bytes | None, agent: str, now_us: int) -> list[Effect]:
+        """Another process came as `agent` before this one went: its state was copied, as a machine is.
+
+        What it ran is others' now, so it must not go on.
+        """
+        if name is None or name not in self.by_name:
+            return []
+        return self.reject(
+            name,
+            f"another process came with the name and the identity of agent {agent}, and took its place",
+            "give each agent a state directory of its own, that is no copy of another's",
+            now_us,
+        )
+
     def missed(self, name: bytes, runs: Container[str]) -> None:
         """A message could not be handed over. `runs` are those that go on."""
         peer = self.by_name.get(name)

@@ -27,6 +27,7 @@ class Seat(msgspec.Struct, kw_only=True):
         portions, holding: what it is to run, and the version of that; what came last begins with phase `from_phase`.
         held: the version that it has.
         joining: it came when the run was under way, and was not told to go yet.
+        awaited: the others run what it gets until it is ready.
         lost_us, lost: when its share was given away, from the run's start, and why; None: it was not.
         last_seq: of its last batch; None: more may come.
     """
@@ -46,6 +47,7 @@ class Seat(msgspec.Struct, kw_only=True):
     ended_us: int = 0
     held: int = 0
     joining: bool = False
+    awaited: bool = False
     lost_us: int | None = None
     lost: str | None = None
     last_seq: int | None = None

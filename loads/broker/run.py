@@ -17,24 +17,21 @@ from typing import Final
 
 import msgspec
 
-from loads.broker import shares
+from loads.broker import handover
 from loads.broker.chronicle import Chronicle
-from loads.broker.ending import PATIENCE_US, conclude, is_settled
+from loads.broker.ending import PATIENCE_US, all_settled, conclude, tell_wait
 from loads.broker.events import Checkpoint, Effect, Keep, Log, Save, ToFollowers, ToSeat
 from loads.broker.fold import Fold
 from loads.broker.orders import LAST, orders
 from loads.broker.record import RunRecord, Seat
 from loads.errors import LoadsError
-from loads.metrics.result import Place, Result
+from loads.metrics.result import Result
 from loads.metrics.verdict import Stop
-from loads.plan.share import Portion
 from loads.plan.spec import times
 from loads.units import US_PER_S, format_duration, plural
 from loads.wire.cluster import (
     Batch,
     Complete,
-    Ended,
-    Refused,
     Release,
     RunState,
     Snapshot,
@@ -66,9 +63,15 @@ class LiveRun:
         """Seats whose agent is not there, and since when."""
         self.submitter = b""
         """The peer that is to hear that the run is accepted."""
+        self.orphaned_us: int | None = None
+        """Since when that peer is gone."""
         self._clock = clock
         self._wall = wall
+        for seat in record.seats:  # what is on the disk may be older than what the agent did since
+            if seat.portions and seat.stage is Stage.LOADED and record.state in (RunState.RUNNING, RunState.ENDING):
+                seat.stage = Stage.FITTING
         self._settled_us = self._checkpointed_us = 0
+        self._patience_us = PATIENCE_US
 
     def __repr__(self) -> str:
         held = sum(seat.lost is None for seat in self.record.seats)
@@ -89,7 +92,7 @@ class LiveRun:
         """Whether agents that come now get a part of the load."""
         record = self.record
         growing = record.submit.elastic and record.state is RunState.RUNNING and record.stop is None
-        return growing and not any(seat.joining for seat in record.seats)
+        return growing and handover.has_open_phase(record) and not any(seat.joining for seat in record.seats)
 
     def seat_of(self, incarnation: int) -> Seat | None:
         """The seat of that agent process."""
@@ -98,6 +101,11 @@ class LiveRun:
     def age_us(self, now_us: int) -> int | None:
         """Time since the start; None: it has not started."""
         return None if self.record.run_at_us is None else max(0, now_us - self.record.run_at_us)
+
+    def withholds(self, incarnation: int) -> bool:
+        """Whether that agent's share is being given away: until it can be told so, no answer renews its lease."""
+        seat = self.seat_of(incarnation)
+        return seat is not None and seat.lost is not None and self.saved != self.record.version
 
     # What happens.
 
@@ -127,13 +135,15 @@ class LiveRun:
         seat.workers, seat.ended_us = standing.workers, standing.ended_us
         if standing.loaded is not None:
             self.loaded[seat.incarnation] = standing.loaded
-        self._set_clock(standing, now_us)
+        handover.follow_clock(self.record, standing, self._clock, now_us)
         effects: list[Effect] = []
         if standing.stage is Stage.FAILED:
-            effects += self._failed(seat, standing.trouble or Trouble(message="the agent failed"))
+            effects += self._failed(seat, standing.trouble or Trouble(message="the agent failed"), now_us)
         elif before != (seat.stage, seat.phase, seat.held):
             self.chronicle.seats_changed = True
             effects += self._advance(now_us)
+            if any(each.joining for each in self.record.seats):  # which waits for the others, and they for it
+                return [*effects, *(told for each in self.record.seats for told in self._say(each))]
         return [*effects, *self._say(seat)]
 
     def batch(self, batch: Batch, data: bytes) -> list[Effect]:
@@ -155,12 +165,10 @@ class LiveRun:
     def complete(self, message: Complete, now_us: int) -> list[Effect]:
         """Nothing follows from that incarnation."""
         seat = self.seat_of(message.incarnation)
-        if seat is None:
-            return [ToSeat(message.incarnation, Release(run=self.id, incarnation=message.incarnation))]
-        if seat.last_seq is None:
+        if seat is not None and seat.last_seq is None:
             seat.last_seq, seat.stage = message.last_seq, Stage.COMPLETE
             self.chronicle.seats_changed = True
-            return [*self._advance(now_us), *self._end_if_settled(now_us)]
+            return [*self.save(), *self._advance(now_us), *self._end_if_settled(now_us)]
         return []
 
     def gone(self, incarnation: int, reason: str, now_us: int) -> list[Effect]:
@@ -200,7 +208,10 @@ class LiveRun:
             return self.refuse(Trouble(message="stopped before the first iteration"))
         if record.state in (RunState.ENDED, RunState.REFUSED) or record.stop is Stop.HARD:
             return []
-        if record.stop is not None and not now:
+        if record.state is RunState.ENDING and self._patience_us and self.away:
+            self._patience_us = 0  # the load is over: what remains is to wait for agents that are away
+            return self._notice("waits no longer for agents that are away")
+        if not now and (record.stop is not None or record.state is RunState.ENDING):
             return []
         self.record.stop = Stop.HARD if now else Stop.GRACEFUL
         assert record.plan is not None
@@ -221,7 +232,8 @@ class LiveRun:
         if self.saved != self.record.version:
             return []
         effects = [effect for seat in self.record.seats for effect in self._say(seat)]
-        return [*effects, *self._tell_end()]
+        over = self.chronicle.end()
+        return effects if over is None else [*effects, ToFollowers(self.id, over)]
 
     def remind(self, seat: Seat) -> list[Effect]:
         """The agent of `seat` does not work for this run yet."""
@@ -266,7 +278,7 @@ class LiveRun:
 
     def _advance(self, now_us: int) -> list[Effect]:
         """Whether all are where they wait for one another."""
-        holders = self._holders()
+        holders = handover.holders(self.record)
         stages = {seat.stage for seat in holders}
         match self.record.state:
             case RunState.PREPARING if stages == {Stage.LOADED}:
@@ -276,7 +288,8 @@ class LiveRun:
                 self.record.run_at_us = now_us + HEAD_START_US
                 return self._start(0, now_us)
             case RunState.RUNNING:
-                return self._seat_joiners(holders, now_us) + self._end_phase(now_us)
+                joined = self._seat_joiners(now_us) if handover.is_timed(self.record) else []
+                return joined + self._end_phase(now_us)
         return []
 
     def _plan(self, now_us: int) -> list[Effect]:
@@ -296,10 +309,8 @@ class LiveRun:
             )
         except LoadsError as error:
             return self.refuse(Trouble(message=error.message, hint=error.hint))
-        for seat, portions in zip(seats, shares.deal(range(len(seats))).values(), strict=True):
-            seat.portions = portions
-            self._number(seat)
-        self.fold.result = Result(info=record.info, places=self._places())
+        handover.deal_out(record)
+        self.fold.result = Result(info=record.info, places=handover.places(self.record))
         record.state = RunState.FITTING
         return [*self.save(fold=True), ToFollowers(self.id, self.snapshot(now_us))]
 
@@ -313,34 +324,28 @@ class LiveRun:
         """On to the next phase, or to the end, when all are through."""
         record = self.record
         assert record.plan is not None
-        waited_for = [seat for seat in self._holders() if not seat.joining]
+        # Who joins is not waited for where time decides; iterations that are counted are its to run.
+        waited_for = [
+            seat
+            for seat in handover.holders(self.record)
+            if not seat.joining or (seat.holding and not handover.is_timed(self.record))
+        ]
         if any(seat.stage not in (Stage.RESTING, *LAST) or seat.phase < record.phase for seat in waited_for):
             return []
         if record.stop is None and record.phase + 1 < len(record.plan.phases) and waited_for:
-            return self._start(record.phase + 1, now_us)
+            joined = [] if handover.is_timed(self.record) else self._seat_joiners(now_us)
+            return [*joined, *self._start(record.phase + 1, now_us)]
         record.state = RunState.ENDING
-        return self.save()
+        awaited = tell_wait(record, self.away, now_us)
+        return self.save() if awaited is None else [*self.save(), *self._notice(awaited)]
 
-    def _seat_joiners(self, holders: list[Seat], now_us: int) -> list[Effect]:
-        """Who joins and has loaded the tests gets an even part of what the others hold."""
-        record = self.record
-        assert record.plan is not None
-        for seat in holders:
-            if seat.joining and seat.stage in (Stage.RUNNING, Stage.RESTING):
-                seat.joining = False
-            if not seat.joining or seat.stage is not Stage.LOADED or seat.holding:
-                continue
-            others = {other.incarnation: other for other in holders if other is not seat and other.portions}
-            kept, given = shares.make_room({name: other.portions for name, other in others.items()}, record.plan)
-            for name, portions in kept.items():
-                self._hold(others[name], portions, record.phase)
-            seat.portions, seat.holding, seat.from_phase = given, 1, record.phase
-            self._number(seat)
-            effects = self.settle(now_us)
-            if self.fold.result is not None:
-                self.fold.result.places = self._places()
-            return [*effects, *self.save(fold=True)]
-        return []
+    def _seat_joiners(self, now_us: int) -> list[Effect]:
+        if not handover.let_join(self.record):
+            return []
+        effects = self.settle(now_us)
+        if self.fold.result is not None:
+            self.fold.result.places = handover.places(self.record)
+        return [*effects, *self.save(fold=True)]
 
     def _lose(self, seat: Seat, reason: str, now_us: int) -> list[Effect]:
         """Give its share away."""
@@ -351,76 +356,36 @@ class LiveRun:
         told = f"agent {seat.agent} {reason}"
         if record.state is RunState.ENDING:
             return [*self.save(), *self._notice(f"{told}; waiting {format_duration(PATIENCE_US)} for its results")]
-        holders = {each.incarnation: each for each in self._holders() if each.holding and each.stage not in LAST}
-        timed = record.plan.phases[record.phase].duration_us is not None
-        from_phase = record.phase if timed else record.phase + 1
+        holders = handover.takers(self.record)
+        timed = handover.is_timed(record)
         if not holders:
             told += "; no agent is left"
             record.state = RunState.ENDING
-        elif from_phase < len(record.plan.phases) and record.stop is None:
-            held = {name: each.portions for name, each in holders.items()}
-            for name, portions in shares.give_away(seat.portions, held, record.plan).items():
-                self._hold(holders[name], portions, from_phase)
+        elif handover.has_open_phase(record) and record.stop is None:
+            handover.give_away(record, seat)
             told += f"; {plural(len(holders), 'other')} took its users" if timed else "; its iterations are not run"
         return [*self.save(), *self._notice(told), *self._advance(now_us)]
 
-    def _hold(self, seat: Seat, portions: tuple[Portion, ...], from_phase: int) -> None:
-        seat.portions, seat.from_phase = portions, from_phase
-        seat.holding += 1
-
-    def _failed(self, seat: Seat, trouble: Trouble) -> list[Effect]:
+    def _failed(self, seat: Seat, trouble: Trouble, now_us: int) -> list[Effect]:
         if seat.joining:
             self.record.seats.remove(seat)
+            going = self.record.state is RunState.RUNNING and handover.has_open_phase(self.record)
+            if seat.portions and going and handover.takers(self.record):
+                handover.give_away(self.record, seat)
             release = ToSeat(seat.incarnation, Release(run=self.id, incarnation=seat.incarnation))
-            return [*self.save(), *self._notice(f"agent {seat.agent} can't join: {trouble.message}"), release]
+            told = self._notice(f"agent {seat.agent} can't join: {trouble.message}")
+            return [*self.save(), *told, release, *self._advance(now_us)]
         return self.refuse(trouble)
 
     def _end_if_settled(self, now_us: int) -> list[Effect]:
         record, result = self.record, self.fold.result
         if record.state is not RunState.ENDING or self.saved != record.version or result is None:
             return []
-        stored, away = self.stored, self.away
-        if not all(
-            is_settled(seat, stored.get(seat.incarnation, 0), away.get(seat.incarnation), now_us)
-            for seat in record.seats
-        ):
+        if not all_settled(record, self.stored, self.away, self._patience_us, now_us):
             return []
         effects = self.settle(now_us)
         conclude(record, self.fold, self._wall(now_us))
         return [*effects, *self.save(fold=True), Log(f"{self.id} has ended: {record.verdict}")]
-
-    def _tell_end(self) -> list[Effect]:
-        record, result = self.record, self.fold.result
-        if record.state is RunState.ENDED and result is not None:
-            return [ToFollowers(self.id, Ended(run=self.id, result=result, lines=tuple(self.chronicle.lines)))]
-        if record.state is RunState.REFUSED and record.trouble is not None:
-            return [ToFollowers(self.id, Refused(run=self.id, trouble=record.trouble))]
-        return []
-
-    def _set_clock(self, standing: Standing, now_us: int) -> None:
-        """After the machine was started anew our clock is another: the run's age is what its agents say."""
-        record = self.record
-        if record.run_at_us is None or record.clock == self._clock or standing.run_us is None:
-            return
-        moved_us = now_us - standing.run_us - record.run_at_us
-        record.run_at_us += moved_us
-        record.phase_at_us += moved_us
-        record.clock = self._clock
-
-    def _holders(self) -> list[Seat]:
-        """The seats whose share was not given away."""
-        return [seat for seat in self.record.seats if seat.lost is None]
-
-    def _places(self) -> list[Place]:
-        return [
-            Place(agent=seat.agent, host=seat.host, first=seat.first, workers=seat.workers)
-            for seat in self.record.seats
-            if seat.portions
-        ]
-
-    def _number(self, seat: Seat) -> None:
-        seat.first = self.record.next_first
-        self.record.next_first += seat.workers
 
     def _notice(self, text: str) -> list[Effect]:
         self.chronicle.notices.append(text)

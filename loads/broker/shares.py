@@ -39,12 +39,18 @@ def make_room(holdings: Holdings, plan: Plan) -> tuple[dict[int, tuple[Portion, 
     parts = len(holdings) + 1
     kept: dict[int, tuple[Portion, ...]] = {}
     given: list[Portion] = []
+    # Last pieces are the small ones, and of few slots they are empty: what they lack comes from larger ones.
+    sizes = [size(portion, plan) for held in holdings.values() for portion in held]
+    lacking = sum(sizes) // parts - sum(each // parts for each in sizes)
     for holder, held in holdings.items():
         stays: list[Portion] = []
         for portion in held:
-            pieces = cut(portion, parts)
-            stays += pieces[:-1]
-            given.append(pieces[-1])
+            *others, last = cut(portion, parts)
+            if lacking > 0 and size(others[0], plan) > size(last, plan):
+                others[0], last = last, others[0]
+                lacking -= 1
+            stays += others
+            given.append(last)
         kept[holder] = tuple(piece for piece in stays if size(piece, plan))
     return kept, tuple(piece for piece in given if size(piece, plan))
 

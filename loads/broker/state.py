@@ -35,9 +35,12 @@ from loads.broker.fold import Fold
 from loads.broker.liveness import RETURN_US
 from loads.broker.names import new_name
 from loads.broker.peers import Peer, Peers
-from loads.broker.queue import reservation, seats_for
+from loads.broker.queue import reservation
 from loads.broker.record import RunRecord
 from loads.broker.run import LiveRun
+from loads.broker.serving import serve
+from loads.broker.views import busy, busy_names, status
+from loads.units import US_PER_S
 from loads.wire.cluster import (
     Accepted,
     Ask,
@@ -55,13 +58,14 @@ from loads.wire.cluster import (
     Refused,
     Release,
     RunState,
-    RunStatus,
     Standing,
-    Status,
     Submit,
     Trouble,
     WhoAreYou,
 )
+
+ORPHANED_US = 15 * US_PER_S
+"""How long a run waits for agents when its runner went away: it may be back over another connection."""
 
 
 @dataclass(frozen=True)
@@ -81,14 +85,21 @@ class Broker:
 class BrokerState:
     """All that the broker knows."""
 
-    def __init__(self, broker: Broker, random: Random, known: Callable[[str], bool]) -> None:
-        """`known` says whether the store has a run of that name."""
+    def __init__(
+        self,
+        broker: Broker,
+        random: Random,
+        known: Callable[[str], bool],
+        over: Callable[[int], str | None] = lambda _: None,
+    ) -> None:
+        """`known` says whether the store has a run of that name, `over` which one was submitted with that nonce."""
         self.broker = broker
         self.peers = Peers(broker.version, broker.incarnation)
         self.agents = Agents(broker.started_us)
         self.runs: dict[str, LiveRun] = {}
         self._random = random
         self._known = known
+        self._over = over
         self._trouble: str | None = None
         self._obtained: set[str] = set()
 
@@ -101,6 +112,7 @@ class BrokerState:
         effects: list[Effect] = []
         for record, fold in runs:
             run = self.runs[record.id] = LiveRun(record, fold, self.broker.clock, self.broker.wall)
+            run.orphaned_us = self.broker.started_us
             effects += self._obtain(run, b"")
         return effects
 
@@ -158,7 +170,7 @@ class BrokerState:
             case Cease(run, now):
                 return self._cease(name, run, now)
             case Ask(runs):
-                return [Report(name, self._status(now_us), runs)]
+                return [Report(name, status(self.broker, self._trouble, self.agents, self.runs, now_us), runs)]
         return []
 
     def _gone(self, name: bytes, now_us: int) -> list[Effect]:
@@ -166,6 +178,9 @@ class BrokerState:
         effects: list[Effect] = []
         for incarnation in self.agents.disconnect(name):
             effects += self._lose(incarnation, "went away", now_us)
+        for run in self.runs.values():
+            if run.submitter == name:
+                run.orphaned_us = now_us
         return effects
 
     # Agents.
@@ -180,13 +195,16 @@ class BrokerState:
                 now_us,
             )
         effects: list[Effect] = [Send(name, Enlisted())]
+        if other is not None and other.peer not in (None, name) and other.enlist.incarnation != enlist.incarnation:
+            effects += self.peers.supersede(other.peer, enlist.name, now_us)
         replaced = self.agents.enlist(name, enlist, now_us)
         for incarnation in replaced:
             effects += self._lose(incarnation, "was started again", now_us)
         for run in self.runs.values():
             effects += run.back(enlist.incarnation, anew=False)
         for run_id, incarnation in enlist.estates:
-            if run_id in self.runs:
+            if run_id in self.runs:  # a broker that was started again may not know yet that it is over
+                effects += self.runs[run_id].gone(incarnation, "was started again", now_us)
                 effects += self.runs[run_id].back(incarnation, anew=True)
             else:
                 effects.append(Send(name, Closed(run=run_id, incarnation=incarnation)))
@@ -199,12 +217,18 @@ class BrokerState:
         agent = self.agents.at(name)
         effects: list[Effect] = []
         if agent is not None:
+            for run in self.runs.values():
+                for incarnation in self.agents.spoken_for(agent) if run.away else ():
+                    effects += run.back(incarnation, anew=incarnation != agent.enlist.incarnation)
             was_busy, agent.load, agent.standing = agent.standing is not None, beat.load, beat.standing
             if beat.standing is not None:
                 effects += self._stands(beat.standing, now_us)
             else:
                 effects += self._remind(agent, now_us)
-                effects += self._serve_queue(now_us) if was_busy else []
+                grows = any(run.may_grow for run in self.runs.values())
+                effects += self._serve_queue(now_us) if was_busy or grows else []
+            if any(run.withholds(agent.enlist.incarnation) for run in self.runs.values()):
+                return effects
         return [*effects, Send(name, Beaten(sent_us=beat.sent_us, broker_us=now_us))]
 
     def _remind(self, agent: AgentSeen, now_us: int) -> list[Effect]:
@@ -245,11 +269,15 @@ class BrokerState:
     def _submit(self, name: bytes, submit: Submit, now_us: int) -> list[Effect]:
         for run in self.runs.values():
             if run.record.submit.nonce == submit.nonce:  # said again: the answer was lost
-                run.submitter = name
-                return [Send(name, Accepted(run=run.id)), *self._obtain(run, name)]
-        free = self.agents.free(self._busy())
-        trouble = reservation(submit, free, len(self.agents.by_name), self._busy_names())
-        if trouble is not None and not submit.wait:
+                run.submitter, run.orphaned_us = name, None
+                accepted = [Send(name, Accepted(run=run.id))] if run.saved else []
+                return [*accepted, *self._obtain(run, name)]
+        over = self._over(submit.nonce)
+        if over is not None:
+            return [Send(name, Accepted(run=over))]
+        free = self.agents.free(busy(self.runs))
+        trouble = reservation(submit, free, len(self.agents.by_name), busy_names(self.runs))
+        if trouble is not None and not submit.wait and not self.agents.are_leaving(self.runs):
             return [Send(name, Refused(run=None, trouble=trouble))]
         run_id = new_name(self._random, lambda taken: taken in self.runs or self._known(taken))
         record = RunRecord(id=run_id, submit=submit, created_at=self.broker.wall(now_us))
@@ -271,26 +299,7 @@ class BrokerState:
         return [Obtain(run.id, bundle, name)] if run.id not in self._obtained else []
 
     def _serve_queue(self, now_us: int) -> list[Effect]:
-        """Runs that wait get their agents, in the order in which they came; those that may grow get what is left."""
-        effects: list[Effect] = []
-        for run in list(self.runs.values()):
-            submit = run.record.submit
-            if run.record.state is not RunState.WAITING or run.id not in self._obtained or run.saved == 0:
-                continue
-            free = self.agents.free(self._busy())
-            trouble = reservation(submit, free, len(self.agents.by_name), self._busy_names())
-            if trouble is None:
-                effects += run.reserve(seats_for(submit, free))
-            elif not submit.wait:
-                effects += run.refuse(trouble)
-            elif submit.agents is not None:
-                break  # those behind it must not take what it waits for
-        for run in self.runs.values():
-            if run.may_grow:
-                for agent in self.agents.free(self._busy()):
-                    if run.seat_of(agent.enlist.incarnation) is None:
-                        effects += run.join(seats_for(run.record.submit, [agent])[0])
-        return effects
+        return serve(self.runs, self.agents, self._obtained)
 
     def _follow(self, name: bytes, peer: Peer, run_id: str | None, now_us: int) -> list[Effect]:
         run = self._find(run_id)
@@ -364,9 +373,18 @@ class BrokerState:
                         effects += run.gone(seat.incarnation, "did not come back to the broker", now_us)
         for run in list(self.runs.values()):
             effects += run.tick(now_us)
+            effects += self._give_up(run, now_us)
             effects += self._catch_up(run, now_us)
         effects += self.peers.tick(self.runs, now_us)
         return effects
+
+    def _give_up(self, run: LiveRun, now_us: int) -> list[Effect]:
+        """Nobody is there any more for a run that waits."""
+        if run.record.state is not RunState.WAITING or run.record.submit.detached or run.orphaned_us is None:
+            return []
+        if now_us - run.orphaned_us < ORPHANED_US:
+            return []
+        return run.refuse(Trouble(message="its runner went away while it waited for agents"))
 
     def _catch_up(self, run: LiveRun, now_us: int) -> list[Effect]:
         """Who missed something gets the whole."""
@@ -376,36 +394,3 @@ class BrokerState:
         effects = run.settle(now_us)
         snapshot = run.snapshot(now_us)
         return [*effects, *(Send(name, snapshot) for name in behind)]
-
-    # Views.
-
-    def _busy(self) -> set[int]:
-        """Agent processes that have a seat."""
-        return {seat.incarnation for run in self.runs.values() for seat in run.record.seats}
-
-    def _busy_names(self) -> dict[str, str]:
-        """Runs by agent."""
-        return {seat.agent: run.id for run in self.runs.values() for seat in run.record.seats}
-
-    def _status(self, now_us: int) -> Status:
-        return Status(
-            version=self.broker.version,
-            host=self.broker.host,
-            pid=self.broker.pid,
-            up_us=now_us - self.broker.started_us,
-            store=self.broker.store if self._trouble is None else f"{self.broker.store}: {self._trouble}",
-            agents=tuple(self.agents.status(self._busy_names(), now_us)),
-            runs=tuple(self._run_status(run, now_us) for run in self.runs.values()),
-        )
-
-    def _run_status(self, run: LiveRun, now_us: int) -> RunStatus:
-        record = run.record
-        return RunStatus(
-            id=run.id,
-            state=record.state,
-            who=record.submit.who,
-            created_at=record.created_at,
-            targets=record.submit.spec.targets,
-            agents=tuple(seat.agent for seat in record.seats),
-            elapsed_us=run.age_us(now_us),
-        )

@@ -11,6 +11,7 @@ The layout is that of HDR histograms (Gil Tene, "How NOT to Measure Latency", 20
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import msgspec
 
@@ -38,10 +39,14 @@ def bucket_middle_us(index: int) -> float:
     return low + ((1 << shift) - 1) / 2
 
 
+Index = Annotated[int, msgspec.Meta(ge=0, le=bucket_of(NO_MIN_US))]
+"""Of a bucket. What comes over a wire is held against it, so that a list may stand for the dict (see `gathering`)."""
+
+
 class Histogram(msgspec.Struct, array_like=True):
     """A mergeable distribution of durations in microseconds. Empty: the identity of `merge`."""
 
-    counts: dict[int, int] = {}
+    counts: dict[Index, int] = {}
     sum_us: int = 0
     min_us: int = NO_MIN_US
     max_us: int = 0
@@ -71,11 +76,14 @@ class Histogram(msgspec.Struct, array_like=True):
     def merge(self, other: Histogram) -> None:
         """Take in all that `other` holds; `other` stays as it is."""
         counts = self.counts
+        held = counts.get
         for index, count in other.counts.items():
-            counts[index] = counts.get(index, 0) + count
+            counts[index] = held(index, 0) + count
         self.sum_us += other.sum_us
-        self.min_us = min(self.min_us, other.min_us)
-        self.max_us = max(self.max_us, other.max_us)
+        if other.min_us < self.min_us:
+            self.min_us = other.min_us
+        if other.max_us > self.max_us:
+            self.max_us = other.max_us
 
     def copy(self) -> Histogram:
         """One that shares nothing with this."""

@@ -92,14 +92,19 @@ class Series(msgspec.Struct, array_like=True):
         if self.response is not None or other.response is not None:
             self.response = self.response_or_service.copy() if self.response is None else self.response
             self.response.merge(other.response_or_service)
+        self.service.merge(other.service)
+        self.merge_counts(other)
+
+    def merge_counts(self, other: Series) -> None:
+        """Take in all of `other` but its histograms."""
         self.sent += other.sent
         self.unsent += other.unsent
         self.failed += other.failed
         add_counts(self.statuses, other.statuses)
-        add_counts(self.errors, other.errors)
+        if other.errors:
+            add_counts(self.errors, other.errors)
         self.bytes_sent += other.bytes_sent
         self.bytes_received += other.bytes_received
-        self.service.merge(other.service)
         self.connections += other.connections
         self.phases.merge(other.phases)
 

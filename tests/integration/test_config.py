@@ -415,7 +415,7 @@ def test_bash_completes_targets_options_levels_and_files(shop: LoadsRunner) -> N
         shop.write(name, "")
     assert complete(shop, "s") == ["shop.py", "site.py"]
     assert complete(shop, "shop.py", "te") == ["tests/test_more.py"]
-    assert complete(shop, "shop.py", "--st") == ["--stages", "--stop-on-failure"]
+    assert complete(shop, "shop.py", "--st") == ["--stages", "--stop-on-failure", "--stop"]
     assert complete(shop, "shop.py", "--log-level", "w") == ["warning"]
     assert complete(shop, "--config", "l") == ["compopt -o default", ""]
 

@@ -1,0 +1,107 @@
+"""Whose users are whose in a run, and what changes when an agent is lost or one more comes. Pure: on its record.
+
+Users of a phase that lasts a time may change hands in it. Those of a phase whose iterations are counted may not, for
+what was begun here can't be ended there: they change hands with the next phase.
+"""
+
+from __future__ import annotations
+
+from loads.broker import shares
+from loads.broker.orders import LAST
+from loads.broker.record import RunRecord, Seat
+from loads.metrics.result import Place
+from loads.plan.share import Portion
+from loads.wire.cluster import Stage, Standing
+
+
+def is_timed(record: RunRecord) -> bool:
+    """Whether the phase ends with its time, not with its iterations."""
+    return record.plan is not None and record.plan.phases[record.phase].duration_us is not None
+
+
+def first_open(record: RunRecord) -> int:
+    """The first phase of which users may change hands."""
+    return record.phase + (not is_timed(record))
+
+
+def has_open_phase(record: RunRecord) -> bool:
+    """Whether there is such a phase."""
+    return record.plan is not None and first_open(record) < len(record.plan.phases)
+
+
+def holders(record: RunRecord) -> list[Seat]:
+    """The seats whose share was not given away."""
+    return [seat for seat in record.seats if seat.lost is None]
+
+
+def takers(record: RunRecord) -> dict[int, Seat]:
+    """Those that can run what another held."""
+    return {each.incarnation: each for each in holders(record) if each.holding and each.stage not in LAST}
+
+
+def deal_out(record: RunRecord) -> None:
+    """At the start: an even share for each."""
+    dealt = shares.deal(range(len(record.seats))).values()
+    for seat, portions in zip(record.seats, dealt, strict=True):
+        seat.portions = portions
+        _number(record, seat)
+
+
+def let_join(record: RunRecord) -> bool:
+    """Who joins and has loaded the tests gets an even part of what the others hold. Whether one did."""
+    assert record.plan is not None
+    present = holders(record)
+    for seat in present:
+        if seat.joining and seat.stage in (Stage.RUNNING, Stage.RESTING):
+            seat.joining = False
+        if not seat.joining or seat.stage is not Stage.LOADED or seat.holding:
+            continue
+        others = {other.incarnation: other for other in present if other is not seat and other.portions}
+        kept, given = shares.make_room({name: other.portions for name, other in others.items()}, record.plan)
+        for name, portions in kept.items():
+            _hold(record, others[name], portions)
+        seat.portions, seat.holding, seat.from_phase = given, 1, first_open(record)
+        seat.awaited = is_timed(record)
+        _number(record, seat)
+        return True
+    return False
+
+
+def give_away(record: RunRecord, seat: Seat) -> None:
+    """Nobody waits for a newcomer's fixtures any more: what was lost must be run now."""
+    assert record.plan is not None
+    others = takers(record)
+    held = {name: each.portions for name, each in others.items()}
+    for name, portions in shares.give_away(seat.portions, held, record.plan).items():
+        _hold(record, others[name], portions)
+    for each in others.values():
+        each.awaited = False
+
+
+def places(record: RunRecord) -> list[Place]:
+    """Which workers are whose."""
+    return [
+        Place(agent=seat.agent, host=seat.host, first=seat.first, workers=seat.workers)
+        for seat in record.seats
+        if seat.portions
+    ]
+
+
+def follow_clock(record: RunRecord, standing: Standing, clock: str, now_us: int) -> None:
+    """After the machine was started anew our `clock` is another: the run's age is what its agents say."""
+    if record.run_at_us is None or record.clock == clock or standing.run_us is None:
+        return
+    moved_us = now_us - standing.run_us - record.run_at_us
+    record.run_at_us += moved_us
+    record.phase_at_us += moved_us
+    record.clock = clock
+
+
+def _hold(record: RunRecord, seat: Seat, portions: tuple[Portion, ...]) -> None:
+    seat.portions, seat.from_phase = portions, first_open(record)
+    seat.holding += 1
+
+
+def _number(record: RunRecord, seat: Seat) -> None:
+    seat.first = record.next_first
+    record.next_first += seat.workers

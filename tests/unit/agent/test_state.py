@@ -1,0 +1,235 @@
+"""An agent by itself: where an order leads from where, and how long its workers may go on."""
+
+from __future__ import annotations
+
+import pytest
+
+from loads.agent.events import Append, Drop, Effect, Heard, Linked, Obtained, OpenPool, Pooled, Send, Tick, ToPool
+from loads.agent.state import ASK_AGAIN_US, GRACE_US, LEASE_US, Agent, AgentState
+from loads.pool import events as pool
+from loads.units import US_PER_S
+from loads.wire.cluster import (
+    Beat,
+    Beaten,
+    Closed,
+    Enlist,
+    Enlisted,
+    Fit,
+    Go,
+    Halt,
+    Hold,
+    Prepare,
+    Release,
+    Stage,
+    ToAgent,
+    Welcome,
+    Wind,
+)
+from tests.runs import LOADED, submit_of, timed_plan
+
+WHOLE = ((),)
+PREPARE = Prepare(run="run", spec=submit_of().spec, bundle=None, workers=1, slots=1)
+FIT = Fit(run="run", plan=timed_plan(), first=0, portions=WHOLE, holding=1)
+GO = Go(run="run", phase=0, run_at_us=0, phase_at_us=0)
+HALVES = (((0, 2),), ((1, 2),))
+HOLD = Hold(run="run", holding=2, portions=(HALVES[0],), from_phase=0)
+WIND = Wind(run="run")
+HALT = Halt(run="run", now=False)
+
+
+class Driven:
+    """An agent that is linked and enlisted at time 0."""
+
+    def __init__(self, grace_us: int = GRACE_US) -> None:
+        self.state = AgentState(Agent("a", 1, 2, "h", 1, 1, "1", grace_us))
+        self.now_us = 0
+        self.do(Linked(True))
+        self.hear(Welcome(version="1", incarnation=1), Enlisted())
+        self.beat()
+
+    def do(self, event: object) -> list[Effect]:
+        return self.state.handle(event, self.now_us)  # type: ignore[arg-type]
+
+    def hear(self, *messages: ToAgent) -> list[Effect]:
+        return [effect for message in messages for effect in self.do(Heard(message))]
+
+    def beat(self) -> list[Effect]:
+        return self.hear(Beaten(sent_us=self.now_us, broker_us=self.now_us))
+
+    def reach(self, stage: Stage) -> Driven:
+        """Go through the stages until `stage`."""
+        steps: list[tuple[Stage, object]] = [
+            (Stage.PREPARING, Heard(PREPARE)),
+            (Stage.LOADED, Pooled("run", pool.AllLoaded(LOADED))),
+            (Stage.FITTING, Heard(FIT)),
+            (Stage.READY, Pooled("run", pool.AllReady())),
+            (Stage.RUNNING, Heard(GO)),
+            (Stage.RESTING, Pooled("run", pool.PhaseOver(0, 5))),
+            (Stage.WINDING, Heard(WIND)),
+            (Stage.COMPLETE, Pooled("run", pool.AllGone())),
+        ]
+        for reached, event in steps:
+            self.do(event)
+            assert self.stage is reached
+            if reached is Stage.PREPARING:
+                self.do(Obtained("run", "/work", (".",)))
+            if reached is stage:
+                break
+        return self
+
+    @property
+    def stage(self) -> Stage | None:
+        return None if self.state.part is None else self.state.part.stage
+
+
+S = Stage
+TABLE = [
+    (S.PREPARING, PREPARE, S.PREPARING),
+    (S.PREPARING, FIT, S.PREPARING),
+    (S.PREPARING, WIND, S.PREPARING),
+    (S.LOADED, FIT, S.FITTING),
+    (S.LOADED, GO, S.LOADED),
+    (S.LOADED, WIND, S.WINDING),
+    (S.FITTING, FIT, S.FITTING),
+    (S.FITTING, GO, S.FITTING),
+    (S.FITTING, WIND, S.WINDING),
+    (S.READY, GO, S.RUNNING),
+    (S.READY, WIND, S.WINDING),
+    (S.RUNNING, GO, S.RUNNING),
+    (S.RUNNING, FIT, S.RUNNING),
+    (S.RUNNING, WIND, S.WINDING),
+    (S.RESTING, GO, S.RESTING),
+    (S.RESTING, Go(run="run", phase=1, run_at_us=0, phase_at_us=9), S.RUNNING),
+    (S.RESTING, WIND, S.WINDING),
+    (S.WINDING, WIND, S.WINDING),
+    (S.WINDING, GO, S.WINDING),
+    (S.COMPLETE, WIND, S.COMPLETE),
+    (S.COMPLETE, Release(run="run", incarnation=2), None),
+    (S.RUNNING, Release(run="run", incarnation=2), None),
+    (S.RUNNING, Closed(run="run", incarnation=2), None),
+    (S.RUNNING, Release(run="run", incarnation=3), S.RUNNING),
+    (S.RUNNING, Release(run="other", incarnation=2), S.RUNNING),
+]
+
+
+@pytest.mark.parametrize(("stage", "order", "after"), TABLE)
+def test_an_order_leads(stage: Stage, order: ToAgent, after: Stage | None) -> None:
+    agent = Driven().reach(stage)
+    agent.hear(order)
+    assert agent.stage is after
+    agent.hear(order)
+    assert agent.stage is after, "said again it changes nothing"
+
+
+@pytest.mark.parametrize("order", [FIT, GO, HOLD, HALT, WIND])
+def test_an_order_of_another_run_is_not_for_us(order: Fit | Go | Hold | Halt | Wind) -> None:
+    agent = Driven()
+    assert agent.hear(order) == []
+
+
+def test_what_is_let_go_and_taken_at_once_is_let_go_first() -> None:
+    """Slots may move between workers of the same agent: at no time do two of them run one."""
+    agent = Driven().reach(Stage.RUNNING)
+    shares = [effect.event for effect in agent.hear(HOLD) if isinstance(effect, ToPool)]
+    assert shares == [pool.Share((), 0)]
+    [share] = agent.do(Pooled("run", pool.Shared(())))
+    assert share == ToPool("run", pool.Share((HALVES[0],), 0))
+    assert agent.state.part is not None
+    assert agent.state.part.standing.holding == 1
+    agent.do(Pooled("run", pool.Shared((HALVES[0],))))
+    assert agent.state.part.standing.holding == 2
+
+
+def test_what_is_only_taken_is_taken_at_once() -> None:
+    agent = Driven().reach(Stage.RUNNING)
+    more = Hold(run="run", holding=2, portions=(*WHOLE, HALVES[0]), from_phase=0)
+    assert [effect.event for effect in agent.hear(more) if isinstance(effect, ToPool)] == [
+        pool.Share((*WHOLE, HALVES[0]), 0)
+    ]
+
+
+def leases(effects: list[Effect]) -> list[int]:
+    return [
+        effect.event.until_us
+        for effect in effects
+        if isinstance(effect, ToPool) and isinstance(effect.event, pool.Lease)
+    ]
+
+
+def test_a_lease_counts_from_when_the_beat_was_sent() -> None:
+    agent = Driven().reach(Stage.RUNNING)
+    agent.now_us = 10 * US_PER_S
+    assert leases(agent.hear(Beaten(sent_us=US_PER_S, broker_us=0))) == [US_PER_S + LEASE_US]
+
+
+@pytest.mark.parametrize("grace_us", [0, GRACE_US])
+def test_a_broker_that_goes_gives_grace(grace_us: int) -> None:
+    agent = Driven(grace_us).reach(Stage.RUNNING)
+    agent.now_us = US_PER_S
+    assert leases(agent.do(Linked(False))) == [US_PER_S + grace_us]
+
+
+def test_there_is_no_grace_after_a_silence() -> None:
+    """Its users are others' by then."""
+    agent = Driven().reach(Stage.RUNNING)
+    agent.now_us = LEASE_US + 1
+    assert leases(agent.do(Linked(False))) == []
+
+
+def test_no_connection_after_another_prolongs_the_grace() -> None:
+    agent = Driven().reach(Stage.RUNNING)
+    agent.do(Linked(False))
+    for _ in range(3):
+        agent.now_us += US_PER_S
+        assert leases([*agent.do(Linked(True)), *agent.do(Linked(False))]) == []
+
+
+def test_a_broker_that_does_not_answer_is_asked_again() -> None:
+    agent = Driven()
+    agent.do(Linked(False))
+    agent.do(Linked(True))
+    agent.now_us += ASK_AGAIN_US
+    asked = [effect for effect in agent.do(Tick()) if isinstance(effect, Send) and isinstance(effect.message, Enlist)]
+    assert len(asked) == 1
+
+
+def test_it_beats_each_second() -> None:
+    agent, beats = Driven(), 0
+    for _ in range(40):
+        agent.now_us += US_PER_S // 4
+        beats += sum(isinstance(each, Send) and isinstance(each.message, Beat) for each in agent.do(Tick()))
+    assert beats == 10
+
+
+def test_a_clock_that_jumps_with_its_broker_moves_no_time_of_the_run() -> None:
+    """A broker on a machine that was started again counts from elsewhere; the run's age stays what it is."""
+    agent = Driven().reach(Stage.RUNNING)
+    assert agent.state.part is not None
+    agent.now_us = 5 * US_PER_S
+    before = agent.state.part.standing_at(agent.now_us).run_us
+    agent.do(Linked(False))
+    agent.do(Linked(True))
+    agent.hear(Welcome(version="1", incarnation=2), Enlisted())
+    agent.hear(Beaten(sent_us=agent.now_us, broker_us=agent.now_us + 10**12))
+    assert agent.state.part.standing_at(agent.now_us).run_us == before == 5 * US_PER_S
+
+
+def test_it_opens_the_pool_once_the_files_are_there() -> None:
+    agent = Driven()
+    agent.hear(PREPARE)
+    [opened] = agent.do(Obtained("run", "/work", (".",)))
+    assert isinstance(opened, OpenPool)
+    assert opened.load.directory == "/work"
+
+
+def test_what_it_forgets_it_removes() -> None:
+    agent = Driven().reach(Stage.RUNNING)
+    agent.do(Pooled("run", pool.Took(0, 5, "p")))  # type: ignore[arg-type]
+    effects = agent.hear(Release(run="run", incarnation=2))
+    assert Drop("run", 2, ("p",)) in effects
+
+
+def test_what_it_must_know_again_is_written_first() -> None:
+    agent = Driven().reach(Stage.PREPARING)
+    [append] = agent.do(Pooled("run", pool.Took(0, 5, "p")))  # type: ignore[arg-type]
+    assert isinstance(append, Append)
