@@ -26,7 +26,9 @@ pid {directory}/nginx.pid;
 error_log {directory}/error.log;
 events {{ worker_connections 4096; }}
 http {{
-    access_log {directory}/access.log;
+    log_format timed '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent '
+                     '"$http_referer" "$http_user_agent" $msec';
+    access_log {directory}/access.log timed;
     client_body_temp_path {directory}/body;
     proxy_temp_path {directory}/proxy;
     fastcgi_temp_path {directory}/fastcgi;
@@ -34,7 +36,7 @@ http {{
     scgi_temp_path {directory}/scgi;
     keepalive_requests 1000000;
     server {{
-        listen 127.0.0.1:{port};
+        listen {address}:{port};
         location / {{ return 200 "There is an island in the sea, somewhere.\\n"; }}
         location /gone {{ return 404 "no\\n"; }}
         location /moved {{ return 302 /; }}
@@ -59,6 +61,11 @@ class Nginx:
             time.sleep(0.2)
             lines = self._lines()
         return lines
+
+    def times(self) -> list[float]:
+        """When each request was answered, by the wall clock, in seconds; the log need not stand still."""
+        whole, _, _ = self.access_log.read_text().rpartition("\n")
+        return sorted(float(line.rpartition(" ")[2]) for line in whole.splitlines())
 
     def _lines(self) -> int:
         return self.access_log.read_bytes().count(b"\n") if self.access_log.exists() else 0
@@ -91,25 +98,25 @@ def wait_until(condition: Callable[[], bool], what: str, deadline_s: float = DEA
         time.sleep(0.01)
 
 
-def listens(port: int) -> bool:
-    """Whether somebody accepts connections on the loopback `port`."""
+def listens(port: int, address: str = "127.0.0.1") -> bool:
+    """Whether somebody accepts connections on `port`."""
     with socket.socket() as sock:
         sock.settimeout(1)
-        return sock.connect_ex(("127.0.0.1", port)) == 0
+        return sock.connect_ex((address, port)) == 0
 
 
 @contextmanager
-def run_nginx(directory: Path, port: int | None = None) -> Iterator[Nginx]:
-    """An nginx with its files in `directory`, on a free port or on that one."""
+def run_nginx(directory: Path, port: int | None = None, address: str = "127.0.0.1") -> Iterator[Nginx]:
+    """An nginx with its files in `directory`, on a free port or on that one, of this machine's `address`."""
     binary = command_or_skip("nginx", "nginx")
     port = free_port() if port is None else port
     user = "user root;" if os.geteuid() == 0 else ""
     config = directory / "nginx.conf"
-    config.write_text(NGINX.format(directory=directory, port=port, user=user))
+    config.write_text(NGINX.format(directory=directory, address=address, port=port, user=user))
     process = subprocess.Popen([binary, "-c", config, "-p", directory, "-e", directory / "error.log"])
     try:
-        wait_until(lambda: listens(port), "nginx to listen")
-        yield Nginx(f"http://127.0.0.1:{port}", directory / "access.log")
+        wait_until(lambda: listens(port, address), "nginx to listen")
+        yield Nginx(f"http://{address}:{port}", directory / "access.log")
     finally:
         process.terminate()
         process.wait(DEADLINE_S)

@@ -40,7 +40,8 @@ class Target:
     def begin(self, worker: Worker, phase: int, slot: int) -> None:
         """An iteration begins. Nobody else may be about to begin one of the same slot."""
         key = worker.run, phase, slot
-        for other in () if worker.agent.is_in_grace else {user.worker for user in self.claims[key]}:
+        excused = worker.agent.is_in_grace or worker.has_yet_to_hear
+        for other in () if excused else {user.worker for user in self.claims[key]}:
             if other is not worker and other.may_start and not other.agent.is_in_grace:
                 who = f"{worker} begins an iteration of slot {key}"
                 raise Broken(f"load doubles: {who}, which {other.describe()} runs, too")

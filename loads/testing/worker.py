@@ -49,6 +49,8 @@ SCENARIO: Final = "t.Test.test"
 UNFIT: Final = "unfit"
 """A target of this name can't be loaded."""
 _ORPHAN_US: Final = 2 * US_PER_S
+HEARS_US: Final = 30_000
+"""After it was woken up, a process has looked at all its timers and sockets."""
 
 
 class Page:
@@ -102,6 +104,12 @@ class Worker(Process):
     def may_start(self) -> bool:
         """Whether it would begin an iteration now, had it one to begin."""
         return self.awake and not self.orphaned and self.agent.alive and self.time_us() <= self.lease_until_us
+
+    @property
+    def has_yet_to_hear(self) -> bool:
+        """It stood still while its agent died, and has just been woken up: it hears of it with its next turn."""
+        woken_us = self.world.now_us - (self.thawed_us or -HEARS_US)
+        return not self.agent.alive and not self.orphaned and woken_us < HEARS_US
 
     def describe(self) -> str:
         """For who wonders what it does."""

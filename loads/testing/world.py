@@ -63,6 +63,7 @@ class Process:
         self.frozen = False
         self._waiting: list[Callable[[], object]] = []
         self.on_thaw: list[Callable[[], object]] = []
+        self.thawed_us: int | None = None
         """What waits outside, like unread messages: looked at anew after each time it stood still."""
 
     def __repr__(self) -> str:
@@ -97,6 +98,7 @@ class Process:
         if not self.frozen:
             return
         self.frozen = False
+        self.thawed_us = self.world.now_us
         waiting, self._waiting = self._waiting, []
         for call in self.on_thaw:
             call()
