@@ -6,12 +6,14 @@ what was begun here can't be ended there: they change hands with the next phase.
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from loads.broker import shares
 from loads.broker.orders import LAST
 from loads.broker.record import RunRecord, Seat
 from loads.metrics.result import Place
 from loads.plan.share import Portion
-from loads.wire.cluster import Stage, Standing
+from loads.wire.cluster import RunState, Stage, Standing
 
 
 def is_timed(record: RunRecord) -> bool:
@@ -85,6 +87,19 @@ def places(record: RunRecord) -> list[Place]:
         for seat in record.seats
         if seat.portions
     ]
+
+
+def is_adrift(record: RunRecord, clock: str) -> bool:
+    """The run's times are of another clock than `clock`, which is ours: the machine was started anew."""
+    return record.run_at_us is not None and record.clock != clock
+
+
+def nobody_began(record: RunRecord, met: Container[int], clock: str) -> bool:
+    """The broker died after it had decided on a start, of which no agent knows: all were `met` since, and wait."""
+    if record.state is not RunState.RUNNING or not is_adrift(record, clock):
+        return False
+    holders = [seat for seat in record.seats if seat.lost is None]
+    return all(seat.incarnation in met and seat.stage is Stage.READY for seat in holders)
 
 
 def follow_clock(record: RunRecord, standing: Standing, clock: str, now_us: int) -> None:

@@ -15,8 +15,18 @@ LAST: Final = (Stage.WINDING, Stage.COMPLETE)
 """Stages after which no load comes."""
 
 
-def orders(record: RunRecord, seat: Seat, stored: int) -> list[ToAgent]:
-    """For the agent of `seat`, of whose batches the first `stored` are on the disk."""
+def orders(record: RunRecord, seat: Seat, stored: int, clock: str | None = None) -> list[ToAgent]:
+    """For the agent of `seat`, of whose batches the first `stored` are on the disk.
+
+    `clock` is the one that times are told by now; None: the one of the record.
+    """
+    told = _orders(record, seat, stored)
+    if clock in (None, record.clock):
+        return told
+    return [order for order in told if not isinstance(order, Go)]  # by another clock it would be at any time
+
+
+def _orders(record: RunRecord, seat: Seat, stored: int) -> list[ToAgent]:
     match record.state:
         case RunState.PREPARING | RunState.FITTING:
             return _before(record, seat)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import msgspec
 
 from loads.broker.agents import AgentSeen
 from loads.broker.record import Seat
-from loads.plan.spec import LoadOptions
+from loads.plan.spec import LoadOptions, times
 from loads.units import plural
 from loads.wire.cluster import Submit, Trouble
 
@@ -51,6 +54,14 @@ def seats_for(submit: Submit, free: Sequence[AgentSeen]) -> list[Seat]:
         )
         for number, agent in enumerate(chosen)
     ]
+
+
+def for_agents(submit: Submit, agents: int) -> Submit:
+    """`submit` with the load of all its agents, where that of each was given."""
+    if not submit.per_agent:
+        return submit
+    spec = replace(submit.spec, load=times(submit.spec.load, agents))
+    return msgspec.structs.replace(submit, spec=spec, per_agent=False)
 
 
 def most_users(load: LoadOptions) -> int:

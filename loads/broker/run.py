@@ -11,11 +11,8 @@ killed at any moment and started again never says anything else.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
-
-import msgspec
 
 from loads.broker import handover
 from loads.broker.chronicle import Chronicle
@@ -23,11 +20,11 @@ from loads.broker.ending import PATIENCE_US, all_settled, conclude, tell_wait
 from loads.broker.events import Checkpoint, Effect, Keep, Log, Save, ToFollowers, ToSeat
 from loads.broker.fold import Fold
 from loads.broker.orders import LAST, orders
+from loads.broker.queue import for_agents
 from loads.broker.record import RunRecord, Seat
 from loads.errors import LoadsError
 from loads.metrics.result import Result
 from loads.metrics.verdict import Stop
-from loads.plan.spec import times
 from loads.units import US_PER_S, format_duration, plural
 from loads.wire.cluster import (
     Batch,
@@ -66,6 +63,7 @@ class LiveRun:
         self.orphaned_us: int | None = None
         """Since when that peer is gone."""
         self._clock = clock
+        self._met: set[int] = set()
         self._wall = wall
         for seat in record.seats:  # what is on the disk may be older than what the agent did since
             if seat.portions and seat.stage is Stage.LOADED and record.state in (RunState.RUNNING, RunState.ENDING):
@@ -111,10 +109,7 @@ class LiveRun:
 
     def reserve(self, seats: list[Seat]) -> list[Effect]:
         """These agents are its own."""
-        submit = self.record.submit
-        if submit.per_agent:
-            spec = replace(submit.spec, load=times(submit.spec.load, len(seats)))
-            self.record.submit = msgspec.structs.replace(submit, spec=spec, per_agent=False)
+        self.record.submit = for_agents(self.record.submit, len(seats))
         self.record.seats = seats
         self.record.state = RunState.PREPARING
         return self.save()
@@ -135,8 +130,12 @@ class LiveRun:
         seat.workers, seat.ended_us = standing.workers, standing.ended_us
         if standing.loaded is not None:
             self.loaded[seat.incarnation] = standing.loaded
+        self._met.add(seat.incarnation)
         handover.follow_clock(self.record, standing, self._clock, now_us)
         effects: list[Effect] = []
+        if handover.nobody_began(self.record, self._met, self._clock):
+            self.record.run_at_us = now_us + HEAD_START_US
+            effects += self._start(0, now_us)
         if standing.stage is Stage.FAILED:
             effects += self._failed(seat, standing.trouble or Trouble(message="the agent failed"), now_us)
         elif before != (seat.stage, seat.phase, seat.held):
@@ -273,8 +272,8 @@ class LiveRun:
         """What the agent of `seat` should do, once what it follows from is on the disk."""
         if self.saved != self.record.version:
             return []
-        stored = self.stored.get(seat.incarnation, 0)
-        return [ToSeat(seat.incarnation, order) for order in orders(self.record, seat, stored)]
+        told = orders(self.record, seat, self.stored.get(seat.incarnation, 0), self._clock)
+        return [ToSeat(seat.incarnation, order) for order in told]
 
     def _advance(self, now_us: int) -> list[Effect]:
         """Whether all are where they wait for one another."""
