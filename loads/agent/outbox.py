@@ -45,6 +45,7 @@ class Outbox:
         self._summaries: dict[int, Summary] = {}
         self._healths: dict[int, dict[int, Health]] = {}
         self._users: dict[int, int] = {}
+        self._told: dict[int, int] = {}
         self._losses: list[Lost] = []
         self._warnings: list[str] = []
         self._lines: list[Line] = []
@@ -119,6 +120,7 @@ class Outbox:
             seq=self.last_seq + 1,
             spans=spans,
             users=dict(self._users),
+            told=dict(self._told),
             losses=tuple(self._losses),
             warnings=tuple(self._warnings),
             lines=tuple(lines),
@@ -148,13 +150,12 @@ class Outbox:
             return
         desk.seq = delta.seq
         desk.counts = Counts(*(mine + more for mine, more in zip(desk.counts, delta.summary.counts, strict=True)))
-        desk.last_us = max(desk.last_us, record.t_us + US_PER_S)
+        # A worker also says that it did nothing, and that before the second is over.
+        desk.last_us = max(desk.last_us, record.t_us + (US_PER_S if any(delta.summary.counts) else 0))
+        self._told[desk.worker] = desk.last_us
         self._users[desk.worker] = delta.users
-        held = self._summaries.get(record.t_us)
-        if held is None:
-            self._summaries[record.t_us] = delta.summary
-        else:
-            held.merge(delta.summary)
+        # A copy: the record stays as it is, for it may be written down only after the next one was taken.
+        self._summaries.setdefault(record.t_us, Summary()).merge(delta.summary)
         if delta.health is not None:
             healths = self._healths.setdefault(record.t_us, {})
             healths.setdefault(desk.worker, Health()).merge(delta.health)
@@ -169,5 +170,5 @@ class Outbox:
             self._healths.setdefault(next_us, {}).setdefault(worker, Health()).merge(health)
 
     def _clear(self) -> None:
-        self._summaries, self._healths, self._users = {}, {}, {}
+        self._summaries, self._healths, self._users, self._told = {}, {}, {}, {}
         self._losses, self._warnings, self._lines, self._dropped = [], [], [], 0

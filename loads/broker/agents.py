@@ -66,6 +66,15 @@ class Agents:
         """The incarnations that `agent` speaks for."""
         return [incarnation for incarnation, speaker in self._speakers.items() if speaker == agent.enlist.name]
 
+    def are_others(self, enlist: Enlist) -> bool:
+        """Whether an agent of another name, which is connected, is one of the processes that `enlist` speaks for."""
+        claimed = {enlist.incarnation, *(estate for _, estate in enlist.estates)}
+        return any(
+            agent.peer is not None and agent.enlist.incarnation in claimed
+            for name, agent in self.by_name.items()
+            if name != enlist.name
+        )
+
     def disconnect(self, peer: bytes) -> list[int]:
         """That connection is closed. The incarnations that it spoke for."""
         name = self._names.pop(peer, None)
@@ -78,7 +87,7 @@ class Agents:
 
     def silent(self, now_us: int) -> list[int]:
         """Incarnations whose agent was not heard for too long, though connected; those it speaks for, too."""
-        names = {self._speakers[incarnation] for incarnation in self._liveness.silent(now_us)}
+        names = {self._speakers.get(incarnation) for incarnation in self._liveness.silent(now_us)}
         return [incarnation for incarnation, speaker in self._speakers.items() if speaker in names] if names else []
 
     def free(self, busy: set[int]) -> list[AgentSeen]:

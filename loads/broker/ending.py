@@ -62,6 +62,7 @@ def conclude(record: RunRecord, fold: Fold, ended_at: datetime) -> None:
     lost_us = max((seat.lost_us or 0 for seat in record.seats), default=0)
     result.duration_us = ended_us or lost_us
     result.conclude(record.stop)
+    record.duration_us = result.duration_us
     record.state, record.verdict = RunState.ENDED, result.judge().verdict.value
     record.ended_at = ended_at
 
@@ -70,13 +71,14 @@ def _loss_of(seat: Seat, record: RunRecord, tally: Tally) -> Loss:
     """What died with an agent that did not come back."""
     assert record.plan is not None
     users = sum(len(slots_of(portion, record.plan.phases[record.phase].users)) for portion in seat.portions)
+    from_us = tally.last_us(seat.workers)
     return Loss(
         worker=None,
         agent=seat.agent,
         incarnation=seat.incarnation,
         reason=f"{seat.lost} and did not come back",
-        from_us=tally.last_us,
-        to_us=max(tally.last_us, seat.lost_us or 0),
+        from_us=from_us,
+        to_us=max(from_us, seat.lost_us or 0),
         iterations=max(0, tally.counts.started - tally.counts.ended),
         sent=0,
         unsent=0,

@@ -50,6 +50,14 @@ class NotObtained:
 
 
 @dataclass(frozen=True)
+class Spoiled:
+    """The results of `run` can't be written down, whatever is tried."""
+
+    run: str
+    trouble: Trouble
+
+
+@dataclass(frozen=True)
 class Saved:
     """Version `version` of the record of `run` is on the disk, with all that was put before it."""
 
@@ -76,7 +84,7 @@ class Tick:
     """Time has passed: to be sent a few times a second."""
 
 
-Event = Said | Gone | Unsent | Obtained | NotObtained | Saved | Kept | StoreTrouble | Tick
+Event = Said | Gone | Unsent | Obtained | NotObtained | Spoiled | Saved | Kept | StoreTrouble | Tick
 
 # Effects.
 

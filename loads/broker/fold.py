@@ -15,7 +15,6 @@ from loads.metrics.counters import Counts
 from loads.metrics.gathering import Gathering
 from loads.metrics.health import Health
 from loads.metrics.result import Result
-from loads.units import US_PER_S
 from loads.wire.cluster import Batch, Fare, Line, Lost, Span
 from loads.wire.fold import fold
 
@@ -66,8 +65,6 @@ class Fold:
         for span in batch.spans:
             counts = span.summary.counts
             tally.counts = Counts(*map(add, tally.counts, counts))
-            if any(counts):  # a worker also says that it did nothing, and that before the second is over
-                tally.last_us = max(tally.last_us, span.t_us + US_PER_S)
             if span.t_us not in self._seconds:
                 self._seconds[span.t_us] = Gathering()
             self._seconds[span.t_us].add(span.summary)
@@ -75,6 +72,7 @@ class Fold:
                 if fare.health is not None:
                     self._healths.setdefault(span.t_us, {}).setdefault(fare.worker, Health()).merge(fare.health)
         self._users.update(batch.users)
+        tally.told.update(batch.told)
         for lost in batch.losses:
             gone = Counts(lost.started, lost.loss.iterations, lost.loss.sent, lost.loss.unsent)
             tally.counts = Counts(*map(add, tally.counts, gone))

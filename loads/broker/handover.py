@@ -7,13 +7,16 @@ what was begun here can't be ended there: they change hands with the next phase.
 from __future__ import annotations
 
 from collections.abc import Container
+from datetime import datetime
 
 from loads.broker import shares
 from loads.broker.orders import LAST
 from loads.broker.record import RunRecord, Seat
-from loads.metrics.result import Place
+from loads.metrics.result import Place, Result
 from loads.plan.share import Portion
 from loads.wire.cluster import RunState, Stage, Standing
+from loads.wire.messages import Loaded
+from loads.wire.run import plan_run
 
 
 def is_timed(record: RunRecord) -> bool:
@@ -87,6 +90,21 @@ def places(record: RunRecord) -> list[Place]:
         for seat in record.seats
         if seat.portions
     ]
+
+
+def make_plan(record: RunRecord, loaded: Loaded, started_at: datetime) -> Result:
+    """The tests are known: plan the run, and deal it out. Its result, with nothing in it yet.
+
+    Raises:
+        UsageError: the load makes no sense.
+    """
+    seats = record.seats
+    workers = sum(seat.workers for seat in seats)
+    record.plan, record.info = plan_run(
+        record.submit.spec, loaded, workers, run=record.id, started_at=started_at, agents=len(seats)
+    )
+    deal_out(record)
+    return Result(info=record.info, places=places(record))
 
 
 def is_adrift(record: RunRecord, clock: str) -> bool:

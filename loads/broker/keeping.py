@@ -8,10 +8,11 @@ from loads.broker.fold import Fold
 from loads.broker.record import RunRecord, decode_folded, decode_record, encode_folded, encode_record
 from loads.broker.records import BLOB_VERSION, Checkpoint, LineRow, RunRow, StoredRun
 from loads.broker.run import LiveRun
+from loads.broker.store import Store
 from loads.errors import LoadsError
 from loads.metrics.result import Result
 from loads.metrics.verdict import Verdict
-from loads.wire.cluster import Batch, Line, RunStatus
+from loads.wire.cluster import Batch, Ended, Line, Refused, RunStatus, Trouble
 from loads.wire.codec import decode_to_broker
 
 Points = Mapping[tuple[int, int], bytes]
@@ -90,9 +91,6 @@ def line_rows(lines: Iterable[Line], after: int) -> list[LineRow]:
 def status_of(row: RunRow) -> RunStatus:
     """A run that has ended, for a list."""
     record = decode_record(row.record)
-    result_us = None
-    if record.run_at_us is not None and row.ended_at is not None and record.info is not None:
-        result_us = round((row.ended_at - record.info.started_at).total_seconds() * 1_000_000)
     return RunStatus(
         id=row.id,
         state=row.state,
@@ -100,7 +98,28 @@ def status_of(row: RunRow) -> RunStatus:
         created_at=row.created_at,
         targets=row.targets,
         agents=tuple(seat.agent for seat in record.seats),
-        elapsed_us=result_us,
+        elapsed_us=record.duration_us,
         verdict=record.verdict,
         trouble=None if record.trouble is None else record.trouble.message,
     )
+
+
+def recalled(store: Store, run: str | None) -> Ended | Refused:
+    """What is known of the run whose name begins so, or of the latest one. Reads the store: for a thread."""
+    try:
+        rows = store.runs(1) if run is None else store.find(run)
+        exact = [row for row in rows if row.id == run] or rows
+        stored = store.load(exact[0].id) if len(exact) == 1 else None
+        result = None if stored is None else result_of(stored)
+    except LoadsError as error:
+        return Refused(run=run, trouble=Trouble(message=error.message, hint=error.hint))
+    if stored is not None:
+        record = decode_record(stored.row.record)
+        if result is not None and record.run_at_us is not None:
+            return Ended(run=record.id, result=result, lines=tuple(lines_of(stored)))
+        return Refused(run=record.id, trouble=record.trouble or Trouble(message=f"{record.id} never ran"))
+    if len(exact) > 1:
+        names = ", ".join(row.id for row in exact[:5])
+        return Refused(run=run, trouble=Trouble(message=f"{run} may be {names}", hint="write more of its name"))
+    what = "no run is kept here" if run is None else f"there is no run {run}"
+    return Refused(run=run, trouble=Trouble(message=what, hint="loads runs lists those that there are"))

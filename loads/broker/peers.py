@@ -12,6 +12,8 @@ from loads.units import US_PER_S
 from loads.wire.cluster import Ended, FromBroker, Hello, Refused, Rejected, Role, Snapshot, Update, Welcome
 from loads.wire.messages import PROTOCOL
 
+CATCH_UP_US: Final = 3 * US_PER_S
+"""Between two snapshots for a peer that does not keep up."""
 STRANGER_US: Final = 5 * US_PER_S
 """How long a peer that was rejected may stay connected."""
 
@@ -25,6 +27,7 @@ class Peer:
         behind: it missed something, and gets a snapshot when it can take one.
         owed: it was not yet told how the run that it follows ended.
         rejected_us: since when it is not wanted.
+        caught_up_us: when it got a snapshot for what it missed.
     """
 
     role: Role
@@ -32,6 +35,7 @@ class Peer:
     behind: bool = False
     owed: bool = False
     rejected_us: int | None = None
+    caught_up_us: int = -CATCH_UP_US
 
 
 class Peers:
@@ -82,11 +86,13 @@ class Peers:
             peer.behind = True
             peer.owed = peer.owed or peer.follows not in runs
 
-    def behind(self, run: str) -> list[bytes]:
-        """Who missed something of `run`, and is to get the whole now."""
-        names = [name for name, peer in self.by_name.items() if peer.behind and peer.follows == run]
-        for name in names:
-            self.by_name[name].behind = False
+    def behind(self, run: str, now_us: int) -> list[bytes]:
+        """Who missed something of `run`, and is to get the whole now; who can't take it is not tried all the time."""
+        names = []
+        for name, peer in self.by_name.items():
+            if peer.behind and peer.follows == run and now_us - peer.caught_up_us > CATCH_UP_US:
+                peer.behind, peer.caught_up_us = False, now_us
+                names.append(name)
         return names
 
     def tick(self, runs: Container[str], now_us: int) -> list[Effect]:

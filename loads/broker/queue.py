@@ -13,6 +13,8 @@ from loads.plan.spec import LoadOptions, times
 from loads.units import plural
 from loads.wire.cluster import Submit, Trouble
 
+MOST = 10_000_000
+MOST_US = 2**52
 _HINT = "start more with loads-agent, ask for fewer with -a, or wait for them with --wait"
 
 
@@ -62,6 +64,17 @@ def for_agents(submit: Submit, agents: int) -> Submit:
         return submit
     spec = replace(submit.spec, load=times(submit.spec.load, agents))
     return msgspec.structs.replace(submit, spec=spec, per_agent=False)
+
+
+def find_excess(submit: Submit) -> Trouble | None:
+    """What in the load is beyond reason; None: nothing. Runners say it earlier, and better."""
+    load = submit.spec.load
+    counts = [*(load.users or ()), *(load.hits or ()), *(stage.users for stage in load.stages or ())]
+    times_us = [load.duration_us or 0, load.ramp_up_us or 0, load.graceful_stop_us]
+    times_us += [stage.duration_us for stage in load.stages or ()]
+    if any(not 0 <= count <= MOST for count in counts) or any(not 0 <= time_us < MOST_US for time_us in times_us):
+        return Trouble(message="the load is beyond reason", hint=f"give at most {MOST:,} users and iterations")
+    return None
 
 
 def most_users(load: LoadOptions) -> int:

@@ -79,14 +79,19 @@ class RunRecord(msgspec.Struct, kw_only=True):
     trouble: Trouble | None = None
     ended_at: datetime | None = None
     verdict: str | None = None
+    duration_us: int | None = None
 
 
 class Tally(msgspec.Struct, array_like=True):
-    """What one incarnation delivered: its last batch, what it accounts for, and until when it tells."""
+    """What one incarnation delivered: its last batch, what it accounts for, and until when each worker told."""
 
     seq: int = 0
     counts: Counts = Counts()
-    last_us: int = 0
+    told: dict[int, int] = {}
+
+    def last_us(self, workers: int) -> int:
+        """Until when all of so many told."""
+        return min(self.told.values(), default=0) if len(self.told) >= workers else 0
 
 
 class Folded(msgspec.Struct, array_like=True):

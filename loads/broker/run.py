@@ -23,11 +23,11 @@ from loads.broker.orders import LAST, orders
 from loads.broker.queue import for_agents
 from loads.broker.record import RunRecord, Seat
 from loads.errors import LoadsError
-from loads.metrics.result import Result
 from loads.metrics.verdict import Stop
 from loads.units import US_PER_S, format_duration, plural
 from loads.wire.cluster import (
     Batch,
+    Closed,
     Complete,
     Release,
     RunState,
@@ -38,7 +38,7 @@ from loads.wire.cluster import (
     Trouble,
 )
 from loads.wire.messages import Loaded
-from loads.wire.run import has_failed_enough, plan_run
+from loads.wire.run import has_failed_enough
 
 HEAD_START_US: Final = 250_000
 """Between the decision to start and the start: to write it down, and for all agents to hear of it."""
@@ -58,6 +58,8 @@ class LiveRun:
         self.loaded: dict[int, Loaded] = {}
         self.away: dict[int, int] = {}
         """Seats whose agent is not there, and since when."""
+        self.unfit: set[int] = set()
+        """Agent processes that could not join."""
         self.submitter = b""
         """The peer that is to hear that the run is accepted."""
         self.orphaned_us: int | None = None
@@ -81,9 +83,14 @@ class LiveRun:
         return self.record.id
 
     @property
+    def is_over(self) -> bool:
+        """It has ended or was refused: what it came to is decided."""
+        return self.record.state in (RunState.ENDED, RunState.REFUSED)
+
+    @property
     def is_final(self) -> bool:
-        """It has ended or was refused, and that is on the disk."""
-        return self.record.state in (RunState.ENDED, RunState.REFUSED) and self.saved == self.record.version
+        """The same, and that is on the disk."""
+        return self.is_over and self.saved == self.record.version
 
     @property
     def may_grow(self) -> bool:
@@ -148,6 +155,8 @@ class LiveRun:
     def batch(self, batch: Batch, data: bytes) -> list[Effect]:
         """Results. The next of its incarnation is taken, one that is known is acknowledged again."""
         incarnation, seq = batch.incarnation, batch.seq
+        if self.is_over:
+            return [ToSeat(incarnation, Closed(run=self.id, incarnation=incarnation))]
         if self.seat_of(incarnation) is None or self.fold.result is None:
             return []
         if self.fold.take(batch):
@@ -164,7 +173,7 @@ class LiveRun:
     def complete(self, message: Complete, now_us: int) -> list[Effect]:
         """Nothing follows from that incarnation."""
         seat = self.seat_of(message.incarnation)
-        if seat is not None and seat.last_seq is None:
+        if seat is not None and seat.last_seq is None and not self.is_over:
             seat.last_seq, seat.stage = message.last_seq, Stage.COMPLETE
             self.chronicle.seats_changed = True
             return [*self.save(), *self._advance(now_us), *self._end_if_settled(now_us)]
@@ -205,7 +214,7 @@ class LiveRun:
         record = self.record
         if record.state in (RunState.WAITING, RunState.PREPARING, RunState.FITTING):
             return self.refuse(Trouble(message="stopped before the first iteration"))
-        if record.state in (RunState.ENDED, RunState.REFUSED) or record.stop is Stop.HARD:
+        if self.is_over or record.stop is Stop.HARD:
             return []
         if record.state is RunState.ENDING and self._patience_us and self.away:
             self._patience_us = 0  # the load is over: what remains is to wait for agents that are away
@@ -220,7 +229,7 @@ class LiveRun:
 
     def refuse(self, trouble: Trouble) -> list[Effect]:
         """It can't be run."""
-        if self.record.state in (RunState.ENDED, RunState.REFUSED):
+        if self.is_over:
             return []
         self.record.state, self.record.trouble = RunState.REFUSED, trouble
         return self.save()
@@ -241,6 +250,8 @@ class LiveRun:
     def tick(self, now_us: int) -> list[Effect]:
         """Time has passed."""
         effects: list[Effect] = []
+        if self.is_over:
+            return effects
         if now_us - self._settled_us >= SETTLE_US:
             self._settled_us = now_us
             effects += self.settle(now_us)
@@ -296,20 +307,10 @@ class LiveRun:
         loaded = self.loaded.get(seats[0].incarnation)
         if loaded is None:
             return []
-        workers = sum(seat.workers for seat in seats)
         try:
-            record.plan, record.info = plan_run(
-                record.submit.spec,
-                loaded,
-                workers,
-                run=self.id,
-                started_at=self._wall(now_us),
-                agents=len(seats),
-            )
+            self.fold.result = handover.make_plan(record, loaded, self._wall(now_us))
         except LoadsError as error:
             return self.refuse(Trouble(message=error.message, hint=error.hint))
-        handover.deal_out(record)
-        self.fold.result = Result(info=record.info, places=handover.places(self.record))
         record.state = RunState.FITTING
         return [*self.save(fold=True), ToFollowers(self.id, self.snapshot(now_us))]
 
@@ -368,6 +369,7 @@ class LiveRun:
     def _failed(self, seat: Seat, trouble: Trouble, now_us: int) -> list[Effect]:
         if seat.joining:
             self.record.seats.remove(seat)
+            self.unfit.add(seat.incarnation)
             going = self.record.state is RunState.RUNNING and handover.has_open_phase(self.record)
             if seat.portions and going and handover.takers(self.record):
                 handover.give_away(self.record, seat)

@@ -37,12 +37,13 @@ from loads.broker.events import (
     Save,
     Saved,
     Send,
+    Spoiled,
     StoreTrouble,
     Tick,
     Unsent,
 )
-from loads.broker.keeping import checkpoint_of, line_rows, lines_of, restored, result_of, row_of, status_of
-from loads.broker.record import RunRecord, decode_record
+from loads.broker.keeping import checkpoint_of, line_rows, recalled, restored, row_of, status_of
+from loads.broker.record import RunRecord
 from loads.broker.records import FINAL, AddBatch, AddLines, Job, SaveRun
 from loads.broker.records import Keep as KeepRuns
 from loads.broker.router import Router
@@ -54,7 +55,6 @@ from loads.wire.cluster import (
     CHUNK_BYTES,
     BundleRef,
     Chunk,
-    Ended,
     Fetch,
     FromBroker,
     Refused,
@@ -103,6 +103,8 @@ class Server:
         self._wanted: dict[str, set[str]] = {}
         self._points: dict[str, dict[tuple[int, int], bytes]] = {}
         self._lines: dict[str, int] = {}
+        self._writing: set[str] = set()
+        """Runs whose checkpoint is on its way to the disk: one is enough."""
         self._last: tuple[FromBroker, bytes] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -185,6 +187,8 @@ class Server:
             match token:
                 case ("save", run, version):
                     self._handle(Saved(run, version))
+                case ("checkpoint", run):
+                    self._writing.discard(run)
 
     def _handle(self, event: Event) -> None:
         """Put `event` to the state, and what follows from what follows, in order."""
@@ -224,7 +228,8 @@ class Server:
                 self._writer.put([AddBatch(run, incarnation, seq, data)], ("batch", run, incarnation, seq))
             case Save(record, fold):
                 self._save(record, fold=fold)
-            case Checkpoint(run):
+            case Checkpoint(run) if run not in self._writing:
+                self._writing.add(run)
                 self._writer.put(self._checkpoint(run), ("checkpoint", run))
             case Kick(peer):
                 self._router.kick(peer)
@@ -238,9 +243,13 @@ class Server:
                 self._say(text)
 
     def _send(self, peer: bytes, message: FromBroker) -> None:
-        """What goes to many is encoded once; lines that are told are written down, too."""
+        """What goes to many is encoded once."""
         if self._last is None or self._last[0] is not message:
-            self._last = message, encode(message)
+            try:
+                self._last = message, encode(message)
+            except ProtocolError as error:
+                self._say(f"can't be said: {error.message}")
+                return
         if not self._router.send(peer, self._last[1]):
             self._queue.append(Unsent(peer))
 
@@ -252,14 +261,19 @@ class Server:
         if record.state in FINAL:
             self._points.pop(record.id, None)
             self._lines.pop(record.id, None)
-            self._wanted.pop(record.id, None)
+            self._want_no_more(record.id)
             self._spawn(self._prune())
 
     def _checkpoint(self, run_id: str) -> list[Job]:
         run = self._state.runs.get(run_id)
         if run is None:
             return []
-        checkpoint = checkpoint_of(run, self._points.get(run_id, {}))
+        try:
+            checkpoint = checkpoint_of(run, self._points.get(run_id, {}))
+        except OverflowError as error:
+            trouble = Trouble(message=f"its results can't be kept: {error}", hint="an agent told numbers beyond reason")
+            self._queue.append(Spoiled(run_id, trouble))
+            return []
         if checkpoint is None or run.fold.result is None:
             return []
         self._points[run_id] = dict(run.fold.result.timeline.packed)
@@ -316,29 +330,22 @@ class Server:
         for run in self._wanted.pop(sha256, ()):
             self._handle(Obtained(run) if trouble is None else NotObtained(run, trouble))
 
+    def _want_no_more(self, run: str) -> None:
+        """A bundle that no run waits for is not fetched any more."""
+        for sha256, runs in list(self._wanted.items()):
+            runs.discard(run)
+            if not runs:
+                del self._wanted[sha256]
+                self._pulls.pop(sha256)[0].close()
+
     # What the store knows.
 
     async def _recall(self, peer: bytes, run: str | None) -> None:
-        self._router.send(peer, await asyncio.to_thread(self._ended, run))
-
-    def _ended(self, run: str | None) -> Ended | Refused:
+        message = await asyncio.to_thread(recalled, self._store, run)
         try:
-            rows = self._store.runs(1) if run is None else self._store.find(run)
-            exact = [row for row in rows if row.id == run] or rows
-            stored = self._store.load(exact[0].id) if len(exact) == 1 else None
-            result = None if stored is None else result_of(stored)
-        except LoadsError as error:
-            return Refused(run=run, trouble=Trouble(message=error.message, hint=error.hint))
-        if stored is not None:
-            record = decode_record(stored.row.record)
-            if result is not None and record.run_at_us is not None:
-                return Ended(run=record.id, result=result, lines=tuple(lines_of(stored)))
-            return Refused(run=record.id, trouble=record.trouble or Trouble(message=f"{record.id} never ran"))
-        if len(exact) > 1:
-            names = ", ".join(row.id for row in exact[:5])
-            return Refused(run=run, trouble=Trouble(message=f"{run} may be {names}", hint="write more of its name"))
-        what = "no run is kept here" if run is None else f"there is no run {run}"
-        return Refused(run=run, trouble=Trouble(message=what, hint="loads runs lists those that there are"))
+            self._router.send(peer, message)
+        except ProtocolError as error:
+            self._router.send(peer, Refused(run=run, trouble=Trouble(message=error.message)))
 
     async def _report(self, report: Report) -> None:
         rows = await asyncio.to_thread(self._store.runs, report.runs) if report.runs else []

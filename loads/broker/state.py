@@ -26,6 +26,7 @@ from loads.broker.events import (
     Said,
     Saved,
     Send,
+    Spoiled,
     StoreTrouble,
     Tick,
     ToSeat,
@@ -35,12 +36,11 @@ from loads.broker.fold import Fold
 from loads.broker.liveness import RETURN_US
 from loads.broker.names import new_name
 from loads.broker.peers import Peer, Peers
-from loads.broker.queue import reservation
+from loads.broker.queue import find_excess, reservation
 from loads.broker.record import RunRecord
 from loads.broker.run import LiveRun
-from loads.broker.serving import serve
+from loads.broker.serving import give_up, serve
 from loads.broker.views import busy, busy_names, status
-from loads.units import US_PER_S
 from loads.wire.cluster import (
     Accepted,
     Ask,
@@ -63,9 +63,6 @@ from loads.wire.cluster import (
     Trouble,
     WhoAreYou,
 )
-
-ORPHANED_US = 15 * US_PER_S
-"""How long a run waits for agents when its runner went away: it may be back over another connection."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +132,7 @@ class BrokerState:
             case Obtained(run):
                 self._obtained.add(run)
                 return self._serve_queue(now_us)
-            case NotObtained(run, trouble) if run in self.runs:
+            case NotObtained(run, trouble) | Spoiled(run, trouble) if run in self.runs:
                 return self.runs[run].refuse(trouble)
             case StoreTrouble(text):
                 return self._store_trouble(text)
@@ -192,6 +189,13 @@ class BrokerState:
                 name,
                 f"there is an agent named {enlist.name} already, on {other.enlist.host}",
                 "give this one another name with --name",
+                now_us,
+            )
+        if self.agents.are_others(enlist):
+            return self.peers.reject(
+                name,
+                f"agent {enlist.name} speaks for a process that another agent is",
+                "give each agent a state directory of its own, that is no copy of another's",
                 now_us,
             )
         effects: list[Effect] = [Send(name, Enlisted())]
@@ -275,6 +279,9 @@ class BrokerState:
         over = self._over(submit.nonce)
         if over is not None:
             return [Send(name, Accepted(run=over))]
+        excess = find_excess(submit)
+        if excess is not None:
+            return [Send(name, Refused(run=None, trouble=excess))]
         free = self.agents.free(busy(self.runs))
         trouble = reservation(submit, free, len(self.agents.by_name), busy_names(self.runs))
         if trouble is not None and not submit.wait and not self.agents.are_leaving(self.runs):
@@ -299,7 +306,8 @@ class BrokerState:
         return [Obtain(run.id, bundle, name)] if run.id not in self._obtained else []
 
     def _serve_queue(self, now_us: int) -> list[Effect]:
-        return serve(self.runs, self.agents, self._obtained)
+        refuses = now_us - self.broker.started_us > RETURN_US
+        return serve(self.runs, self.agents, self._obtained, refuses=refuses)
 
     def _follow(self, name: bytes, peer: Peer, run_id: str | None, now_us: int) -> list[Effect]:
         run = self._find(run_id)
@@ -373,22 +381,14 @@ class BrokerState:
                         effects += run.gone(seat.incarnation, "did not come back to the broker", now_us)
         for run in list(self.runs.values()):
             effects += run.tick(now_us)
-            effects += self._give_up(run, now_us)
+            effects += give_up(run, self._obtained, now_us)
             effects += self._catch_up(run, now_us)
         effects += self.peers.tick(self.runs, now_us)
-        return effects
-
-    def _give_up(self, run: LiveRun, now_us: int) -> list[Effect]:
-        """Nobody is there any more for a run that waits."""
-        if run.record.state is not RunState.WAITING or run.record.submit.detached or run.orphaned_us is None:
-            return []
-        if now_us - run.orphaned_us < ORPHANED_US:
-            return []
-        return run.refuse(Trouble(message="its runner went away while it waited for agents"))
+        return [*effects, *self._serve_queue(now_us)]
 
     def _catch_up(self, run: LiveRun, now_us: int) -> list[Effect]:
         """Who missed something gets the whole."""
-        behind = self.peers.behind(run.id)
+        behind = self.peers.behind(run.id, now_us)
         if not behind:
             return []
         effects = run.settle(now_us)

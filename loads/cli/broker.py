@@ -19,7 +19,7 @@ Without --bind it listens on a unix socket of this user's, which nobody else can
 whoever can reach it, and a broker runs whatever code it is sent: it needs --insecure, on a network that is yours alone.
 
 \b
-Runs are kept in SQLite below the state directory; --db postgresql+psycopg://user@host/name keeps them there.
+Runs are kept in SQLite below the state directory; --db postgresql://user@host/name keeps them there.
 Whatever ends the broker, the one that is started after it goes on with the runs.
 
 \b

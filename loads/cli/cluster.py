@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from loads.cli.outcome import open_screen, program, tell
 from loads.cli.terminal import show
-from loads.errors import ExitCode, UsageError
+from loads.errors import ExitCode, LoadsError, UsageError
 from loads.plan.config import Config
 from loads.plan.settings import SETTINGS
-from loads.wire.endpoint import Endpoint, default_endpoint, parse_endpoint
+from loads.wire.endpoint import Endpoint, check_directory, default_endpoint, parse_endpoint
 from loads.wire.run import RunSpec
 
 if TYPE_CHECKING:
@@ -53,15 +53,18 @@ def endpoint_of(config: Config) -> Endpoint:
     """Where the broker is.
 
     Raises:
-        UsageError: that is no address.
+        UsageError: that is no address, or a socket that others could have put there.
     """
     text = config["broker"]
     if text is None:
         return default_endpoint(os.environ)
     try:
-        return parse_endpoint(text)
-    except UsageError as error:
+        endpoint = parse_endpoint(text)
+        if endpoint.path is not None:
+            check_directory(endpoint.path.parent)
+    except LoadsError as error:
         raise UsageError(f"{config.origin('broker')}: {error.message}", error.hint) from None
+    return endpoint
 
 
 def cluster_options(config: Config, problems: list[UsageError], *, detach: bool) -> OnCluster | None:

@@ -40,7 +40,7 @@ class _Group(click.Group):
         return command
 
 
-@click.group(cls=_Group, epilog=EPILOG, context_settings=_CONTEXT)
+@click.group(cls=_Group, epilog=EPILOG, context_settings=_CONTEXT, no_args_is_help=False)
 @click.version_option(loads.__version__, prog_name="loads")
 def command() -> None:
     """Load tests from plain unittests, on this machine or on a cluster."""

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -125,10 +126,14 @@ async def _check(endpoint: Endpoint, who: Who, packed: Packed, agent: str, host:
         fresh_session=False,
     )
     submit = Submit(nonce=secrets.randbits(64), who=who, spec=spec, bundle=bundle_ref(packed), agents=1, names=(agent,))
+    session = Session(endpoint, _Nobody(), submit=submit, packed=packed)
     try:
         async with asyncio.timeout(CHECK_S):
-            result = await Session(endpoint, _Nobody(), submit=submit, packed=packed).run()
+            result = await session.run()
     except TimeoutError:
+        if session.following.run is not None:  # else its agent stays busy with it
+            with suppress(LoadsError):
+                await cease(endpoint, session.following.run, now=True)
         return Checked(agent, host, Trouble(message=f"nothing came of it in {CHECK_S:.0f} s", hint="see its log"))
     except LoadsError as error:
         trace = getattr(error, "traceback", "")

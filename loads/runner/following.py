@@ -171,8 +171,7 @@ class Following:
             self._follower.progress(self.result, max(0, now_us - self.run_at_us))
 
     def _due(self) -> Iterator[tuple[object, ToBroker]]:
-        # A submission that is said again finds its run as long as that goes on, and would be a new one after that. So
-        # once it has a name it is only said again to bring the bundle, which a run that waits may lack.
+        # Once it has a name, a submission is only said again to bring the bundle, which a run that waits may lack.
         if self._submit is not None and (self.run is None or self.state is RunState.WAITING):
             yield Submit, self._submit
         if self.run is not None or self._submit is None:

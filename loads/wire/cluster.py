@@ -55,6 +55,8 @@ Moment = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 """Microseconds, or a count: what a database has room for."""
 
 
+Processes = Annotated[int, msgspec.Meta(ge=0, le=1_024)]
+"""Workers of one agent."""
 TestDir = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$")]
 """A plain name: it becomes a directory's."""
 
@@ -186,7 +188,7 @@ class Standing(_Message, frozen=True):
     ended_us: Moment = 0
     run_us: int | None = None
     holding: Moment = 0
-    workers: Moment = 0
+    workers: Processes = 0
     loaded: Loaded | None = None
     trouble: Trouble | None = None
 
@@ -281,7 +283,8 @@ class Lost(msgspec.Struct, frozen=True, array_like=True):
 class Batch(_Message, frozen=True):
     """Results number `seq` (from 1) of one incarnation of an agent. Once sent it never changes.
 
-    `users`: virtual users that run now, by worker. `warnings` are of the agent, for the result.
+    `users`: virtual users that run now, by worker. `told`: until when, in the run, each worker told what it did, as far
+    as that is new. `warnings` are of the agent, for the result.
     """
 
     run: str
@@ -290,6 +293,7 @@ class Batch(_Message, frozen=True):
     warnings: tuple[str, ...] = ()
     spans: tuple[Span, ...] = ()
     users: dict[int, int] = {}
+    told: dict[Moment, Moment] = {}
     losses: tuple[Lost, ...] = ()
     lines: tuple[Line, ...] = ()
 

@@ -82,9 +82,12 @@ def encode(message: ToBroker | FromBroker) -> bytes:
     """`message` of a cluster as one frame of ZeroMQ.
 
     Raises:
-        ProtocolError: the other side would refuse it, for its size.
+        ProtocolError: the other side would refuse it, for its size, or a number in it is too large.
     """
-    body = _encoder.encode(message)
+    try:
+        body = _encoder.encode(message)
+    except OverflowError as error:
+        raise ProtocolError(f"a {type(message).__name__} can't be encoded: {error}") from None
     if len(body) > MAX_MESSAGE_BYTES and (len(body) > MAX_ANSWER_BYTES or isinstance(message, ToBroker)):
         raise ProtocolError(f"a {type(message).__name__} of {len(body):,} bytes is too large to send")
     return body

@@ -360,7 +360,7 @@ def test_what_was_said_last_comes_before_gone(endpoint: Endpoint) -> None:
         with Broker() as broker:
             order: list[str] = []
             broker.router._gone = lambda _peer: order.append("gone")
-            broker.router._heard = lambda _peer, message: order.append(type(message).__name__)
+            broker.router._heard = lambda _peer, message, _data: order.append(type(message).__name__)
             broker.router.bind(endpoint)
             with shaken(endpoint) as sock:
                 sock.sendall(frame(HELLO) + frame(encode(Complete(run="r", incarnation=1, last_seq=1))) * 10)

@@ -31,7 +31,7 @@ def test_what_the_end_waits_for(seat: Seat, stored: int, away_us: int | None, se
 def test_what_did_not_come_is_declared() -> None:
     seat = seat_of(stage=Stage.RUNNING, lost="went away", lost_us=4_000_000)
     record, fold = record_of(RunState.ENDING, seat), Fold(Result(info=info_of(due=None)))
-    fold.take(batch_of(1, iterations_of(5, 3)))
+    fold.take(batch_of(1, iterations_of(5, 3), told={0: 1_000_000}))
     fold.settle()
     conclude(record, fold, AT)
     assert fold.result is not None

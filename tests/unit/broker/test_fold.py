@@ -90,8 +90,9 @@ def test_lines_without_end_are_counted() -> None:
     assert lines[-1].text == "(5 more lines dropped)"
 
 
-def test_a_worker_that_tells_of_nothing_tells_of_no_time() -> None:
-    """What died with its agent may have begun in that second."""
+def test_an_agent_told_until_the_worker_that_told_least() -> None:
+    """What died with it may have begun since then."""
     folded = Fold(Result(info=info_of()))
-    folded.take(batch_of(1, iterations_of(1), Summary()))
-    assert folded.tallies[1].last_us == 1_000_000
+    folded.take(batch_of(1, told={0: 3_000_000, 1: 2_000_000}))
+    folded.take(batch_of(2, told={0: 4_000_000}))
+    assert [folded.tallies[1].last_us(workers) for workers in (2, 3)] == [2_000_000, 0]
