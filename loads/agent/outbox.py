@@ -24,6 +24,8 @@ from loads.wire.cluster import Batch, Fare, Line, Lost, Span
 MAX_IN_FLIGHT: Final = 4
 MAX_SPANS: Final = 10
 """Seconds that one batch tells apart."""
+MAX_BYTES: Final = 16 << 20
+"""Of a batch that tells seconds apart: a broker takes twice that."""
 MAX_LINES: Final = 200
 MAX_WARNINGS: Final = 20
 _encoder: Final = msgspec.msgpack.Encoder()
@@ -107,6 +109,13 @@ class Outbox:
         """A batch of all that waits, if there is anything and not too many are under way. To be applied, too."""
         if not self.has_pending or len(self.sealed) >= MAX_IN_FLIGHT:
             return None
+        data = self._encode()
+        while len(data) > MAX_BYTES and len(self._summaries) > 1:
+            self._fold_oldest()
+            data = self._encode()
+        return Sealed(self.last_seq + 1, data)
+
+    def _encode(self) -> bytes:
         lines = self._lines
         if self._dropped:
             lines = [*lines, Line(lines[-1].t_us, None, f"({self._dropped:,} more lines dropped)")]
@@ -125,7 +134,7 @@ class Outbox:
             warnings=tuple(self._warnings),
             lines=tuple(lines),
         )
-        return Sealed(batch.seq, _encoder.encode(batch))
+        return _encoder.encode(batch)
 
     def to_send(self) -> list[bytes]:
         """Batches that were not sent over the connection that stands now. They count as sent from here on."""

@@ -11,6 +11,7 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from loads.bundle.cache import BundleCache
 from loads.bundle.environment import EnvironmentFailed, prepare
@@ -19,6 +20,8 @@ from loads.wire.cluster import BundleRef, Chunk, Fetch, Trouble
 from loads.wire.pull import Pull
 
 MAX_BUNDLES = 8
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class NotProvided(Exception):
@@ -43,6 +46,8 @@ class Provision:
 
         Raises:
             NotProvided: it can't be.
+
+        Cancelled, it ends once nothing is written to `work` any more.
         """
         try:
             if bundle is None:
@@ -51,8 +56,8 @@ class Provision:
             with self._bundles.using(bundle.sha256):
                 if self._bundles.archive(bundle.sha256) is None:
                     await self._fetch(bundle)
-                tree = await asyncio.to_thread(self._bundles.unpacked, bundle.sha256)
-                await asyncio.to_thread(shutil.copytree, tree, work, dirs_exist_ok=True)
+                tree = await _in_thread(self._bundles.unpacked, bundle.sha256)
+                await _in_thread(shutil.copytree, tree, work, dirs_exist_ok=True)
             if not bundle.requirements:
                 return bundle.search_path
             site = await prepare(bundle.requirements, self._directory / "environments", search=work)
@@ -101,6 +106,16 @@ class Provision:
         finally:
             del self._pulls[bundle.sha256]
             pull.close()
+
+
+async def _in_thread(job: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What `job` returns. A thread can't be cancelled: that is put off until it is through."""
+    working = asyncio.create_task(asyncio.to_thread(job, *args, **kwargs))
+    try:
+        return await asyncio.shield(working)
+    except asyncio.CancelledError:
+        await asyncio.gather(working, return_exceptions=True)
+        raise
 
 
 def _now_us() -> int:

@@ -2,7 +2,8 @@
 
 A spool is one file per run and incarnation, to which records are only added, each framed with its length. A record is
 in the file before anything follows from it, so that a kill -9 at any moment costs at most a torn last record, of which
-nobody has been told yet.
+nobody has been told yet. The first record says how the others are to be read: what another version of Loads wrote is
+refused, and stays as it is.
 """
 
 from __future__ import annotations
@@ -12,15 +13,25 @@ from typing import Final
 
 import msgspec
 
+from loads.errors import LoadsError
 from loads.metrics.counters import Counts
 from loads.wire.cluster import Lost
-from loads.wire.messages import Delta
+from loads.wire.messages import PROTOCOL, Delta
 
+FORMAT: Final = 1
+"""Of these records. What they hold of the wire has that one's version."""
 _LENGTH_BYTES: Final = 4
 
 
 class _Record(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """Base: tagged with its class name."""
+
+
+class Format(_Record, frozen=True):
+    """The first of a file: how those after it are to be read."""
+
+    version: int = FORMAT
+    protocol: int = PROTOCOL
 
 
 class Took(_Record, frozen=True):
@@ -89,7 +100,7 @@ class Base(_Record, frozen=True):
     desks: dict[int, Desk]
 
 
-Record = Took | Numbered | Got | Died | Sealed | Acked | Base
+Record = Format | Took | Numbered | Got | Died | Sealed | Acked | Base
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final = msgspec.msgpack.Decoder(Record)
 
@@ -101,15 +112,39 @@ def encode_record(record: Record) -> bytes:
 
 
 def decode_records(data: bytes) -> Iterator[Record]:
-    """The records in a file, up to the first one that is torn."""
+    """The records in `data`, up to the first one that is torn."""
+    return (record for record, _ in _scan(data))
+
+
+def read_spool(data: bytes) -> tuple[tuple[Record, ...], int]:
+    """The records in a file but for the first, and where the last whole one ends.
+
+    Raises:
+        LoadsError: another version of Loads wrote it, or something else did.
+    """
+    if _end_of(data, 0) is None:
+        return (), 0
+    whole = list(_scan(data))
+    if not whole or whole[0][0] != Format():
+        raise LoadsError("it is damaged, or another version of loads wrote it")
+    return tuple(record for record, _ in whole[1:]), whole[-1][1]
+
+
+def _scan(data: bytes) -> Iterator[tuple[Record, int]]:
+    """Each record, and where it ends."""
     at = 0
-    while at + _LENGTH_BYTES <= len(data):
-        end = at + _LENGTH_BYTES + int.from_bytes(data[at : at + _LENGTH_BYTES], "big")
-        if end > len(data):
-            return
+    while (end := _end_of(data, at)) is not None:
         try:
             record: Record = _decoder.decode(memoryview(data)[at + _LENGTH_BYTES : end])
         except (msgspec.DecodeError, UnicodeError):
             return
-        yield record
+        yield record, end
         at = end
+
+
+def _end_of(data: bytes, at: int) -> int | None:
+    """Where the record ends that begins at `at`; None: it is not whole, or there is none."""
+    if at + _LENGTH_BYTES > len(data):
+        return None
+    end = at + _LENGTH_BYTES + int.from_bytes(data[at : at + _LENGTH_BYTES], "big")
+    return end if end <= len(data) else None

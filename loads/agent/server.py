@@ -39,7 +39,7 @@ from loads.agent.pages import Pages
 from loads.agent.provision import NotProvided, Provision
 from loads.agent.spool import Spool
 from loads.agent.state import Agent, AgentState
-from loads.errors import LoadsError, UsageError
+from loads.errors import LoadsError, ProtocolError, UsageError
 from loads.plan.share import most_slots
 from loads.pool.events import Begin, Go
 from loads.pool.events import Event as PoolEvent
@@ -73,6 +73,7 @@ class AgentServer:
         self._obtaining: dict[str, asyncio.Task[None]] = {}
         self._queue: deque[Event] = deque()
         self._doing = False
+        self._told_too_large = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -83,11 +84,12 @@ class AgentServer:
         """Work for the broker until `stop`.
 
         Raises:
-            LoadsError: the broker will not have this agent.
+            LoadsError: the broker will not have this agent, or its state directory holds what it can't read.
         """
         try:
+            inherited = list(self._spool.found())
             async with self._nursery, self._dealer:
-                for run, incarnation, records in self._spool.found():
+                for run, incarnation, records in inherited:
                     self._do(Inherited(run, incarnation, records))
                 self._pages.clear(self._state.pages())
                 while not self._over.done():
@@ -153,6 +155,8 @@ class AgentServer:
 
     def _perform(self, effect: Effect) -> None:
         match effect:
+            case Send(bytes() as batch):
+                self._send_batch(batch)
             case Send(message):
                 self._dealer.send(message)
             case Append(run, incarnation, record):
@@ -176,6 +180,15 @@ class AgentServer:
                     self._over.set_exception(UsageError(reason, hint))
             case Log(text):
                 self._say(text)
+
+    def _send_batch(self, batch: bytes) -> None:
+        """A batch that is too large stays in the spool, and those after it wait for it. The agent goes on."""
+        try:
+            self._dealer.send(batch)
+        except ProtocolError as error:
+            if not self._told_too_large:
+                self._told_too_large = True
+                self._say(f"what was measured can't be delivered, and stays in the state directory: {error.message}")
 
     async def _obtain(self, effect: Obtain) -> None:
         run = effect.run
@@ -224,14 +237,17 @@ class AgentServer:
     def _close_pool(self, run: str) -> None:
         self._nursery.resume()
         if run in self._obtaining:
-            self._obtaining.pop(run).cancel()
+            self._obtaining[run].cancel()
         if run in self._pools:
             self._pools[run][1].cancel()
 
     async def _drop(self, run: str, incarnation: int, pages: tuple[str, ...]) -> None:
         """Once nobody writes there any more."""
-        if incarnation == self._agent.incarnation and run in self._pools:
-            await asyncio.gather(self._pools.pop(run)[1], return_exceptions=True)
+        if incarnation == self._agent.incarnation:
+            writing = [self._obtaining[run]] if run in self._obtaining else []
+            if run in self._pools:
+                writing.append(self._pools.pop(run)[1])
+            await asyncio.gather(*writing, return_exceptions=True)
         await asyncio.to_thread(self._spool.drop, run, incarnation)
         self._pages.remove(pages)
 

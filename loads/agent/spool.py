@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from loads.agent.records import Base, Record, decode_records, encode_record
+from loads.agent.records import Base, Format, Record, encode_record, read_spool
+from loads.errors import LoadsError
 
 _RECORDS: Final = "records"
 
@@ -41,15 +42,15 @@ class Spool:
             path = self.place(run, incarnation) / _RECORDS
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             self._open[run, incarnation] = descriptor
-        data = memoryview(encode_record(record))
-        while data:
-            data = data[os.write(descriptor, data) :]
+            if not os.fstat(descriptor).st_size:
+                _write(descriptor, encode_record(Format()))
+        _write(descriptor, encode_record(record))
 
     def rewrite(self, run: str, incarnation: int, base: Base) -> None:
         """Let the records begin anew with `base`; at no moment are there none."""
         path = self.place(run, incarnation) / _RECORDS
         fresh = path.with_suffix(".new")
-        fresh.write_bytes(encode_record(base))
+        fresh.write_bytes(encode_record(Format()) + encode_record(base))
         fresh.chmod(0o600)
         self._close(run, incarnation)
         fresh.replace(path)
@@ -60,7 +61,11 @@ class Spool:
         shutil.rmtree(self.place(run, incarnation), ignore_errors=True)
 
     def found(self) -> Iterator[tuple[str, int, tuple[Record, ...]]]:
-        """What earlier processes left: run, incarnation, records."""
+        """What earlier processes left: run, incarnation, records.
+
+        Raises:
+            LoadsError: another version of Loads left it. It stays as it is.
+        """
         for path in sorted(self._directory.iterdir()):
             run, dash, name = path.name.rpartition("-")
             try:
@@ -71,8 +76,14 @@ class Spool:
                 continue
             records = path / _RECORDS
             data = records.read_bytes() if records.exists() else b""
-            whole = tuple(decode_records(data))
-            length = sum(len(encode_record(record)) for record in whole)
+            try:
+                whole, length = read_spool(data)
+            except LoadsError as error:
+                raise LoadsError(
+                    f"what was measured and lies in {path} can't be read: {error.message}",
+                    "start the agent of that version once more, so that it delivers this;\n"
+                    f"or remove {path}, and it is lost",
+                ) from None
             if length < len(data):  # a torn record must not stand before whole ones
                 os.truncate(records, length)
             yield run, incarnation, whole
@@ -81,3 +92,9 @@ class Spool:
         descriptor = self._open.pop((run, incarnation), None)
         if descriptor is not None:
             os.close(descriptor)
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]

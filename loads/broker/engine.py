@@ -41,12 +41,14 @@ _URL_HINT: Final = "write it like postgresql://user@host/database, or leave it o
 
 
 def open_engine(url: str | None, directory: Path) -> Engine:
-    """An engine for the database at `url`; None: SQLite in `directory`. It connects when it is used.
+    """An engine for the database at `url`; None: SQLite in `directory`, which is made. It connects when it is used.
 
     Raises:
         UsageError: the URL is none, or is of a database that is not supported or lacks its driver.
         LoadsError: the directory or the file can't be made.
     """
+    if url is None:
+        _make_directory(directory)
     parsed = _parse(url) if url is not None else URL.create("sqlite", database=str(directory / FILE_NAME))
     try:
         if parsed.get_backend_name() == "postgresql":
@@ -67,6 +69,15 @@ def place_of(engine: Engine) -> str:
     if engine.dialect.name == "sqlite":
         return f"sqlite {engine.url.database}"
     return engine.url.set(drivername="postgresql", query={}).render_as_string(hide_password=True)
+
+
+def hint_for(engine: Engine, cause: str) -> str:
+    """What to do when the database said `cause`."""
+    if engine.dialect.name != "sqlite":
+        return "does its server run, and is there space on its disk?"
+    if "not a database" in cause:
+        return "that file is something else: look at --db, or leave it out"
+    return "is there space on its disk, and is it yours?"
 
 
 def _parse(text: str) -> URL:
@@ -98,9 +109,17 @@ def _postgresql(url: URL) -> Engine:
     return engine
 
 
+def _make_directory(path: Path) -> None:
+    """Only where the user named no place: a path that was mistyped would get directories in silence."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        hint = "choose another --state-dir"
+        raise LoadsError(f"the store's directory {path} can't be made: {error.strerror}", hint) from error
+
+
 def _make_private(path: Path) -> None:
     """See that the file is there, for this user only. SQLite gives its log the rights that the file has."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except FileExistsError:
@@ -112,6 +131,8 @@ def _make_private(path: Path) -> None:
 
 def _sqlite(url: URL) -> Engine:
     path = Path(str(url.database))
+    if not path.parent.exists():
+        raise UsageError(f"the store {path} can't be opened: {path.parent} is not there", "look at --db, or make it")
     try:
         _make_private(path)
     except OSError as error:

@@ -151,7 +151,7 @@ class Router:
         except zmq.ZMQError as error:
             if error.errno == errno.EADDRINUSE:
                 raise LoadsError(
-                    f"something listens at {endpoint} already", "stop it, or choose another address with --listen"
+                    f"something listens at {endpoint} already", "stop it, or choose another address with --bind"
                 ) from None
             raise LoadsError(f"can't listen at {endpoint}: {error}", "choose an address of this machine") from None
 
@@ -369,4 +369,4 @@ def _make_way(path: Path) -> None:
             return
         except BlockingIOError:
             pass  # its queue is full: somebody is there, only slow
-    raise LoadsError(f"a broker already listens at {path}", "use it, stop it, or choose another path with --listen")
+    raise LoadsError(f"a broker already listens at {path}", "use it, stop it, or choose another path with --bind")

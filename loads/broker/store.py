@@ -34,7 +34,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import SQLAlchemyError
 
 from loads.broker.changes import Changes, Marks, fold
-from loads.broker.engine import for_writing, open_engine, place_of
+from loads.broker.engine import for_writing, hint_for, open_engine, place_of
 from loads.broker.records import (
     FINAL,
     MAX_LINES,
@@ -234,8 +234,8 @@ class Store:
                 yield connection
         except SQLAlchemyError as error:
             cause = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
-            hint = "is there space on its disk, and does its server run?"
-            raise StoreTrouble(f"the store ({self.place}) can't be {what}: {cause}", hint) from error
+            told = f"the store ({self.place}) can't be {what}: {cause}"
+            raise StoreTrouble(told, hint_for(self._engine, cause)) from error
 
 
 def _settle(connection: Connection, place: str) -> None:

@@ -20,6 +20,9 @@ _Name = TypeVar("_Name", str, int)
 MAX_NAMES: Final = 2_000
 MAX_ERROR_POINTS: Final = 128
 MAX_ERROR_SERIES: Final = 20
+MANY_ERRORS: Final = 100
+"""Error groups beyond which nobody reads all of their texts: those are cut to `BRIEF_BYTES` then, each."""
+BRIEF_BYTES: Final = 4_000
 OTHER: Final = "(other)"
 TRANSACTION: Final = "transaction"
 """Series method of a timed block; HTTP methods are upper case."""
@@ -136,10 +139,12 @@ class ErrorGroup(msgspec.Struct, array_like=True):
     def merge(self, other: ErrorGroup) -> None:
         """Take in `other`, which stays as it is.
 
-        Of two firsts at one time the smaller text wins: any order gives one result.
+        Of two firsts at one time the smaller text wins: any order gives one result. What `abridge` leaves of a text is
+        compared first, so that it does not matter which of them were cut already.
         """
-        if other._first < self._first:
-            self.first_us, self.message, self.traceback, self.scenario = other._first
+        if other.first_us <= self.first_us and other._first < self._first:
+            self.first_us, self.message, self.traceback = other.first_us, other.message, other.traceback
+            self.scenario = other.scenario
         self.count += other.count
         self.last_us = max(self.last_us, other.last_us)
         add_counts(self.points, other.points)
@@ -166,9 +171,14 @@ class ErrorGroup(msgspec.Struct, array_like=True):
                 add_counts(points, {second // width_s * width_s: count})
             self.points = points
 
+    def abridge(self) -> None:
+        """Keep `BRIEF_BYTES` of each text: a message's beginning, and a traceback's end."""
+        self.message, self.traceback = _beginning(self.message), _end(self.traceback)
+
     @property
-    def _first(self) -> tuple[int, str, str, str]:
-        return self.first_us, self.message, self.traceback, self.scenario
+    def _first(self) -> tuple[int, str, str, str, str, str]:
+        brief = self.first_us, _beginning(self.message), _end(self.traceback), self.scenario
+        return (*brief, self.message, self.traceback)
 
 
 class BlockKey(NamedTuple):
@@ -240,7 +250,11 @@ class Summary(msgspec.Struct, array_like=True):
         self.trim()
 
     def trim(self) -> None:
-        """Keep at most `MAX_NAMES` series, error groups and counters; fold the rest into ``(other)``."""
+        """Keep at most `MAX_NAMES` series, error groups and counters; fold the rest into ``(other)``.
+
+        Of many error groups the texts are cut: parts with so many have a whole with so many, so any order of merges
+        gives one result here, too.
+        """
         trim(self.series, MAX_NAMES, rank=SeriesKey.rank, other=SeriesKey.other, fold=fold_series)
         trim(
             self.errors,
@@ -249,6 +263,9 @@ class Summary(msgspec.Struct, array_like=True):
             other=lambda _: OTHER_ERROR,
             fold=fold_error,
         )
+        if len(self.errors) > MANY_ERRORS:
+            for group in self.errors.values():
+                group.abridge()
         trim(
             self.counters,
             MAX_NAMES,
@@ -302,6 +319,20 @@ def fold_error(into: ErrorGroup | None, group: ErrorGroup) -> ErrorGroup:
         return into
     into.merge(group)
     return into
+
+
+def _beginning(text: str) -> str:
+    """At most `BRIEF_BYTES` of `text`, as UTF-8 has them."""
+    if 4 * len(text) <= BRIEF_BYTES:
+        return text
+    return text.encode(errors="replace")[:BRIEF_BYTES].decode(errors="ignore")
+
+
+def _end(text: str) -> str:
+    """The same, of its end."""
+    if 4 * len(text) <= BRIEF_BYTES:
+        return text
+    return text.encode(errors="replace")[-BRIEF_BYTES:].decode(errors="ignore")
 
 
 def fold_block(into: Block | None, block: Block) -> Block:

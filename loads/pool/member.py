@@ -14,12 +14,14 @@ from loads.plan.share import Portion
 from loads.pool.events import Begin, Died, Effect, Go, Kill, MemberState, Tell
 from loads.pool.shares import Held, without
 from loads.units import US_PER_S
-from loads.wire.messages import Alive, Assign, Delta, Finish, Start, Stop, Take, Yield
+from loads.wire.messages import Alive, Assign, Delta, Finish, LoadFailed, Start, Stop, Take, Yield
 
 MUTE_US: Final = 5 * US_PER_S
 """How long beyond the graceful stop a worker may be silent before it is killed."""
 CUT_OFF_US: Final = 3 * US_PER_S
 """The same after a hard stop."""
+FIT_US: Final = 60 * US_PER_S
+"""How long a phase without an end of its own waits for a worker that took the place of a dead one."""
 MAX_DEATHS: Final = 5
 DEATHS_WITHIN_US: Final = 60 * US_PER_S
 
@@ -33,6 +35,7 @@ class Member:
         starts: how many times it was told Start and has not answered PhaseDone.
         heard_us: when it was heard last, or could have been; None: it has nothing to say.
         mute_at_us: when it should have come to an end.
+        ready_by_us: when it should be ready; None: it is, or a person watches how the tests are loaded the first time.
         unfit: why it can't run the tests that others can.
     """
 
@@ -48,6 +51,7 @@ class Member:
     deaths_us: list[int] = field(default_factory=list)
     mute_at_us: int | None = None
     heard_us: int | None = None
+    ready_by_us: int | None = None
     unfit: str | None = None
 
     @property
@@ -105,6 +109,10 @@ class Member:
             effects.append(Tell(self.number, Yield(portions=yields)))
         return effects
 
+    def get_ready(self, go: Go, now_us: int, ends_us: int | None) -> None:
+        """The phase, whose last iteration ends before `ends_us`, waits for it."""
+        self.ready_by_us = max(go.phase_at_us, now_us) + FIT_US if ends_us is None else ends_us + MUTE_US
+
     def start(self, go: Go, lease_until_us: int | None, now_us: int, ends_us: int | None) -> list[Effect]:
         """Tell it to start the phase, whose last iteration ends before `ends_us`, or to run what it took of it."""
         self.state = MemberState.RUNNING
@@ -117,11 +125,14 @@ class Member:
 
     def finish(self, until_us: int) -> list[Effect]:
         """No phase follows. What has not loaded the tests yet is not waited for."""
-        if self.state in (MemberState.GONE, MemberState.FINISHING):
+        if self.state is MemberState.GONE:
+            return []
+        if self.state is MemberState.FINISHING:  # as it could not load the tests
+            self.limit(until_us)
             return []
         if self.state in (MemberState.STARTING, MemberState.LOADING):
             return [Kill(self.number)]
-        self.state = MemberState.FINISHING
+        self.state, self.ready_by_us = MemberState.FINISHING, None
         self.mute_at_us = until_us
         return [Tell(self.number, Finish())]
 
@@ -134,14 +145,17 @@ class Member:
 
     def tick(self, now_us: int, slept: bool, grace_us: int, lease_until_us: int | None) -> list[Effect]:
         """Time has passed: end it if it is mute, else let it go on. `slept`: it was this process that heard nothing."""
-        if not self.is_present:
+        if self.state is MemberState.GONE:
             return []
         if slept and self.heard_us is not None:
             self.heard_us = now_us
         if self._is_mute(now_us, grace_us):
-            self.mute_at_us = self.heard_us = None
+            if self.state is not MemberState.STARTING:  # else there may be no process yet: the next tick tries again
+                self.mute_at_us = self.heard_us = self.ready_by_us = None
             return [Kill(self.number)]
-        return [] if lease_until_us is None else [Tell(self.number, Alive(until_us=lease_until_us))]
+        if self.state is MemberState.STARTING or lease_until_us is None:
+            return []
+        return [Tell(self.number, Alive(until_us=lease_until_us))]
 
     def successor(self, last_us: int, from_phase: int | None) -> Member:
         """Who takes its place: at once, or not before `from_phase`, as iterations that are due run only once."""
@@ -154,7 +168,8 @@ class Member:
 
     def _is_mute(self, now_us: int, grace_us: int) -> bool:
         """Whether it should have ended long ago, or runs and has not sent its delta of each second for too long."""
-        if self.mute_at_us is not None and now_us >= self.mute_at_us:
+        limits_us = [limit_us for limit_us in (self.mute_at_us, self.ready_by_us) if limit_us is not None]
+        if any(now_us >= limit_us for limit_us in limits_us):
             return True
         silent = self.state is MemberState.RUNNING and self.heard_us is not None
         return silent and now_us - (self.heard_us or 0) > grace_us + MUTE_US
@@ -179,3 +194,12 @@ class Member:
             unsent=missing.unsent,
         )
         return loss, missing
+
+
+def died_early(died: Died) -> LoadFailed:
+    """Why the tests can't be run: a worker died before the run began."""
+    return LoadFailed(
+        message=f"worker {died.worker} {died.reason} before the run began",
+        hint="see what it printed above; --workers 0 runs the tests inside this command",
+        traceback="",
+    )

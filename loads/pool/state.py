@@ -10,7 +10,8 @@ anything else raises and changes nothing.
                                           GONE <-death- FINISHING <--------(End)------- RESTING
 
 A worker that dies is replaced on the same VU slots while its phase has time left, or when another phase is to come.
-Whatever it began and never delivered is reported as lost, by its counters.
+The phase does not wait for ever: a new one that hangs before Ready is killed. Whatever a worker began and never
+delivered is reported as lost, by its counters.
 
 What the pool holds may change in mid-run (Share). A worker then hears Take and Yield, and, when what it takes belongs
 to the phase that goes on, Start once more: it may have come to the end of its own share, or be about to say so. Each
@@ -51,7 +52,7 @@ from loads.pool.events import (
     Tick,
     Took,
 )
-from loads.pool.member import CUT_OFF_US, MUTE_US, Member
+from loads.pool.member import CUT_OFF_US, MUTE_US, Member, died_early
 from loads.pool.shares import Debts, difference, part_of
 from loads.units import US_PER_S
 from loads.wire.messages import (
@@ -118,7 +119,8 @@ class PoolState:
         match event:
             case Took(worker, incarnation):
                 self._members[worker].incarnation = incarnation
-                return [event]
+                late = self._ending or self._halt is not None  # it could not be killed before
+                return [event, Kill(worker)] if late else [event]
             case Said(worker, message):
                 return self._said(self._members[worker], message, now_us)
             case Died():
@@ -165,13 +167,12 @@ class PoolState:
 
     def _load_failed(self, member: Member, message: LoadFailed, now_us: int) -> list[Effect]:
         member.state = MemberState.FINISHING
-        if self._go is None:
-            return [*self._refuse(message), Tell(member.number, Finish())]
-        member.unfit = message.message
-        return [Tell(member.number, Finish())]
+        refusal = self._refuse(message) if self._go is None else []
+        member.unfit = None if self._go is None else message.message
+        return [*refusal, Tell(member.number, Finish())]
 
     def _ready(self, member: Member, message: Ready, now_us: int) -> list[Effect]:
-        member.state = MemberState.READY
+        member.state, member.ready_by_us = MemberState.READY, None
         if self._go is None:
             waiting = any(other.state is not MemberState.READY for other in self._members)
             return [] if waiting else [AllReady()]
@@ -226,13 +227,17 @@ class PoolState:
         self._running = {member.number for member in present}
         effects: list[Effect] = []
         for member in present:
-            if member.state in (MemberState.READY, MemberState.RESTING):
+            if member.state is not MemberState.RUNNING:
                 effects += self._start(member, event, now_us)
         return effects or ([] if present else [PhaseOver(event.phase, self._ended_us)])
 
     def _start(self, member: Member, go: Go, now_us: int) -> list[Effect]:
+        """Let `member` run the phase; the phase waits for one that is not ready, but not for ever."""
         length_us = self._length_us(go)
         ends_us = None if length_us is None else go.phase_at_us + length_us + self._grace_us()
+        if not member.can_start:
+            member.get_ready(go, now_us, ends_us)
+            return []
         lease_until_us = now_us + LEASE_US if self._own_lease else self._lease_until_us
         effects = member.start(go, lease_until_us, now_us, ends_us)
         return effects if self._halt is None else [*effects, Tell(member.number, Stop(now=self._halt.now))]
@@ -250,7 +255,7 @@ class PoolState:
                 owed[member.number] = yields
             if takes and is_open and member.state is not MemberState.GONE:
                 self._running.add(member.number)
-                if self._go is not None and member.can_start:
+                if self._go is not None:
                     effects += self._start(member, self._go, now_us)
         if was_over and self._running and self._go is not None:
             effects.append(Resumed(self._go.phase))
@@ -301,9 +306,8 @@ class PoolState:
     def _died(self, member: Member, event: Died, now_us: int) -> list[Effect]:
         early = self._go is None and member.state is not MemberState.FINISHING
         loss, missing = member.loss(event, 0 if self._go is None else now_us - self._go.run_at_us)
-        expected = (
-            (member.said_bye and member.unfit is None) or self._refused or (self._ending and not any(event.counts))
-        )
+        left = member.said_bye and member.unfit is None
+        expected = left or self._refused or (self._ending and not any(event.counts))
         member.state = MemberState.GONE
         self._debts.forgive(member.number)
         resumes = self._has_time_left(member, now_us)
@@ -311,19 +315,15 @@ class PoolState:
         replaced = not early and useful and self._may_replace(member, now_us)
         effects: list[Effect] = []
         if early and not self._refused and self._halt is None:
-            effects += self._refuse(
-                LoadFailed(
-                    message=f"worker {member.number} {event.reason} before the run began",
-                    hint="see what it printed above; --workers 0 runs the tests inside this command",
-                    traceback="",
-                )
-            )
+            effects += self._refuse(died_early(event))
         if any(missing) or loss.iterations or not (expected or early):
             given_up = resumes and not replaced and self._halt is None
             effects.append(Lost(loss, missing, replaced, given_up))
         if replaced:
             self._members[member.number] = member.successor(loss.to_us, None if resumes else self._following)
             effects.append(Spawn(member.number))
+            if self._go is not None and resumes:
+                effects += self._start(self._members[member.number], self._go, now_us)
         if member.number in self._running or replaced:
             self._ended_us = max(self._ended_us, loss.to_us)
         if not (replaced and resumes):

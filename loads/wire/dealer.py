@@ -21,7 +21,7 @@ import zmq
 
 from loads.errors import ProtocolError, UsageError
 from loads.wire.cluster import FromBroker, Hello, Role, ToBroker, WhoAreYou
-from loads.wire.codec import MAX_ANSWER_BYTES, decode_from_broker, encode
+from loads.wire.codec import MAX_ANSWER_BYTES, MAX_MESSAGE_BYTES, decode_from_broker, encode
 from loads.wire.endpoint import Endpoint, check_directory
 from loads.wire.messages import PROTOCOL
 from loads.wire.monitor import descriptor_of, events_of, open_monitor, readiness_of
@@ -160,6 +160,8 @@ class Dealer:
             ProtocolError: the message is larger than the broker would take.
         """
         body = message if isinstance(message, bytes) else encode(message)
+        if len(body) > MAX_MESSAGE_BYTES:
+            raise ProtocolError(f"a message of {len(body):,} bytes is too large to send")
         if not self.connected or not self._put(body):
             self._unsent += 1
             return False

@@ -22,6 +22,7 @@ MAX_PATH_BYTES: Final = 107
 """What the kernel has room for in the address of a unix socket, without the zero at its end."""
 
 _HINT: Final = "write ipc:///run/user/1000/loads.sock, ~/loads/broker.sock, tcp://10.0.0.5:7700 or tcp://[fd00::5]:7700"
+_OWN: Final = "choose a directory of your own that nobody else may enter, like ~/loads"
 _NAME: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252})", re.ASCII)
 _PORT: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
 
@@ -90,7 +91,8 @@ def secure_directory(path: Path) -> None:
     """Make `path`, and what is missing above it, for this user alone; and check it, whoever made it.
 
     Raises:
-        LoadsError: it can't be made, is not ours, or others may enter.
+        LoadsError: it can't be made.
+        UsageError: it is not ours, or others may enter.
     """
     try:
         missing = [path, *path.parents]
@@ -107,24 +109,27 @@ def check_directory(path: Path) -> None:
     """Refuse to put trust in `path` unless it is this user's alone. One that is not there is no danger.
 
     Raises:
-        LoadsError: it is not ours, others may enter, or it is no directory.
+        UsageError: it is not ours, others may enter, or it is no directory.
     """
     try:
         found = path.stat()
     except FileNotFoundError:
         return
     except OSError as error:
-        raise LoadsError(f"can't look at {path}: {error.strerror}", "choose another place") from None
+        raise UsageError(f"can't look at {path}: {error.strerror}", "choose another place") from None
     if not stat.S_ISDIR(found.st_mode):
-        raise LoadsError(f"{path} is not a directory", "move it away, or choose another place")
+        raise UsageError(f"{path} is not a directory", "move it away, or choose another place")
     if found.st_uid != os.geteuid():
         owner = _user(found.st_uid)
-        raise LoadsError(f"{path} belongs to {owner}, not to you", "choose a directory of your own")
+        raise UsageError(f"{path} belongs to {owner}, not to you", _OWN)
     if stat.S_IMODE(found.st_mode) & 0o077:
-        raise LoadsError(
-            f"others may enter {path}: its mode is {stat.S_IMODE(found.st_mode):04o}",
-            f"run: chmod 700 {path}\nor choose a directory that nobody else uses",
-        )
+        hint = _OWN if _is_for_all(found) else f"if nobody else needs it, run: chmod 700 {path}\nor {_OWN}"
+        raise UsageError(f"others may enter {path}: its mode is {stat.S_IMODE(found.st_mode):04o}", hint)
+
+
+def _is_for_all(found: os.stat_result) -> bool:
+    """Whether the machine may need that directory open: a sticky one, or one of root's, like /tmp and /run."""
+    return bool(found.st_mode & stat.S_ISVTX) or found.st_uid == 0
 
 
 def _local(text: str, name: str) -> Endpoint:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import zmq
 
-from loads.errors import LoadsError, ProtocolError
+from loads.errors import LoadsError, ProtocolError, UsageError
 from loads.wire.cluster import Ask, Beat, Chunk, Complete, Hello, Role, Stored, WhoAreYou
 from loads.wire.codec import MAX_MESSAGE_BYTES, encode
 from loads.wire.endpoint import Endpoint, parse_endpoint
@@ -247,6 +247,8 @@ def test_a_message_that_is_too_large_is_refused_where_it_is_made(endpoint: Endpo
         async with pair(endpoint) as (_broker, peer):
             with pytest.raises(ProtocolError, match="too large to send"):
                 peer.dealer.send(Complete(run="x" * MAX_MESSAGE_BYTES, incarnation=1, last_seq=1))
+            with pytest.raises(ProtocolError, match="too large to send"):
+                peer.dealer.send(bytes(MAX_MESSAGE_BYTES + 1))
 
     asyncio.run(main())
 
@@ -715,9 +717,9 @@ def test_neither_side_trusts_a_directory_that_others_may_enter(tmp_path: Path) -
         shared.mkdir()
         shared.chmod(0o755)
         endpoint = parse_endpoint(str(shared / "b.sock"))
-        with Broker() as broker, pytest.raises(LoadsError, match="others may enter"):
+        with Broker() as broker, pytest.raises(UsageError, match="others may enter"):
             broker.router.bind(endpoint)
-        with pytest.raises(LoadsError, match="others may enter"):
+        with pytest.raises(UsageError, match="others may enter"):
             async with Peer(endpoint):
                 pass
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -126,6 +127,20 @@ def test_seconds_fold_into_few() -> None:
     batch = msgspec.msgpack.decode(sealed.data, type=Batch)
     assert len(batch.spans) == MAX_SPANS
     assert sum(span.summary.totals.started for span in batch.spans) == MAX_SPANS + 5
+
+
+def test_what_is_large_is_told_by_fewer_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No broker would take it; the counts stay."""
+    outbox = Outbox("run", 9)
+    outbox.apply(Took(0, 1, "page"))
+    for second in range(6):
+        outbox.apply(got(1, second + 1, second, iterations_of(3)))
+    monkeypatch.setattr("loads.agent.outbox.MAX_BYTES", 300)
+    sealed = outbox.seal()
+    assert sealed is not None
+    batch = msgspec.msgpack.decode(sealed.data, type=Batch)
+    assert 1 <= len(batch.spans) < 6
+    assert sum(span.summary.totals.started for span in batch.spans) == 18
 
 
 def test_a_worker_that_is_gone_runs_no_users_and_leaves_its_loss() -> None:

@@ -3,12 +3,12 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loads.agent.records import Acked, Base, Desk, Died, Numbered, Sealed, Took, decode_records, encode_record
+from loads.agent.records import Acked, Base, Desk, Died, Numbered, Record, Sealed, Took, decode_records, encode_record
 from loads.metrics.counters import Counts
 from loads.wire.cluster import Lost
 from tests.build import loss_of
 
-RECORDS = [
+RECORDS: list[Record] = [
     Took(0, 7, "page"),
     Numbered(3),
     Died(7, None),

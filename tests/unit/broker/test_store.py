@@ -409,12 +409,24 @@ def test_a_database_of_something_else_is_refused(tmp_path: Path) -> None:
 
 def test_what_can_not_be_opened_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"this is no database, but long enough to be asked whether it is one" * 20)
-    with pytest.raises(StoreTrouble, match="can't be opened: file is not a database"):
+    with pytest.raises(StoreTrouble, match="can't be opened: file is not a database") as caught:
         Store(f"sqlite:///{tmp_path}/file", tmp_path)
+    assert caught.value.hint == "that file is something else: look at --db, or leave it out"
     with pytest.raises(LoadsError, match="can't be opened: File exists"):
         Store(f"sqlite:///{tmp_path}", tmp_path)
-    with pytest.raises(LoadsError, match=r"can't be opened: (Not a directory|File exists)"):
+    with pytest.raises(LoadsError, match="can't be made: File exists"):
         Store(None, tmp_path / "file")
+
+
+def test_directories_are_made_for_the_default_place_only(tmp_path: Path) -> None:
+    """A path that was mistyped must not become another, empty store."""
+    mistyped = tmp_path / "lods" / "deep"
+    with pytest.raises(UsageError, match=f"{mistyped} is not there") as caught:
+        Store(f"sqlite:///{mistyped}/runs.db", tmp_path)
+    assert "--db" in caught.value.hint
+    assert not mistyped.parent.exists()
+    Store(None, mistyped).close()
+    assert (mistyped / "loads.db").is_file()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from random import Random
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -10,8 +11,10 @@ from loads.metrics import summary as module
 from loads.metrics.counters import Counts
 from loads.metrics.phases import Phases, Span
 from loads.metrics.summary import (
+    BRIEF_BYTES,
     ITERATION,
     ITERATION_NAME,
+    MANY_ERRORS,
     MAX_NAMES,
     OTHER,
     OTHER_ERROR,
@@ -73,6 +76,49 @@ def test_any_split_and_any_tree_of_merges_gives_the_same(names: int, parts: list
         other = heap.pop()
         heap[-1].merge(other)
     assert heap[0] == merged(*parts)
+
+
+@st.composite
+def texts_of_errors(draw: st.DrawFn) -> Summary:
+    """Errors whose texts differ where they are cut, and where they are not."""
+    texts, scenarios = st.sampled_from(["", "ab", "abc", "abd", "dab", "ä", "cää"]), st.sampled_from(["s", "t"])
+    groups = st.builds(ErrorGroup, st.just(1), st.just(0), st.just(1), texts, texts, scenarios)
+    keys = st.builds(ErrorKey, st.just("error"), st.just("E"), st.sampled_from(["a", "b"]))
+    return Summary(errors=draw(st.dictionaries(keys, groups, max_size=3)))
+
+
+@crowded
+@given(parts=st.lists(texts_of_errors(), min_size=2, max_size=5), seed=st.integers(0, 1_000))
+def test_texts_that_are_cut_are_the_same_after_any_tree_of_merges(
+    monkeypatch: pytest.MonkeyPatch, parts: list[Summary], seed: int
+) -> None:
+    monkeypatch.setattr(module, "MANY_ERRORS", 1)
+    monkeypatch.setattr(module, "BRIEF_BYTES", 2)
+    random = Random(seed)
+    heap = [merged(part) for part in parts]
+    while len(heap) > 1:
+        random.shuffle(heap)
+        other = heap.pop()
+        heap[-1].merge(other)
+    assert heap[0] == merged(*parts)
+
+
+def test_long_texts_are_kept_of_a_few_errors_and_cut_of_many() -> None:
+    """A batch of an agent must stay small enough to be sent, whatever the tests raise."""
+
+    def errors_of(count: int) -> Summary:
+        message, trace = "begins" + "x" * 10_000, "€" * 10_000 + "ends"
+        group = ErrorGroup(1, 0, 0, message, trace, "t")
+        return merged(Summary(errors={ErrorKey("error", "E", f"t.py:{n}"): group for n in range(count)}))
+
+    (few, *_) = errors_of(MANY_ERRORS).errors.values()
+    assert (len(few.message), len(few.traceback)) == (10_006, 10_004)
+    (many, *_) = errors_of(MANY_ERRORS + 1).errors.values()
+    assert many.message.startswith("beginsx")
+    assert many.traceback.endswith("€ends")
+    assert max(len(many.message.encode()), len(many.traceback.encode())) <= BRIEF_BYTES
+    whole = len(msgspec.msgpack.encode(errors_of(MAX_NAMES + 5)))
+    assert whole < 17 << 20
 
 
 @crowded

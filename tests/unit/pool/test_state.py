@@ -39,7 +39,7 @@ from loads.pool.events import (
     Tick,
     Took,
 )
-from loads.pool.member import CUT_OFF_US, DEATHS_WITHIN_US, MAX_DEATHS, MUTE_US
+from loads.pool.member import CUT_OFF_US, DEATHS_WITHIN_US, FIT_US, MAX_DEATHS, MUTE_US
 from loads.pool.state import LEASE_US, PoolState
 from loads.units import US_PER_S
 from loads.wire.messages import (
@@ -91,7 +91,7 @@ SAMPLES: list[Up] = [
     Yielded(portions=()),
     BYE,
 ]
-MAY_SAY = {
+MAY_SAY: dict[MemberState, set[Any]] = {
     S.STARTING: {Hello},
     S.LOADING: {Loaded, LoadFailed},
     S.LOADED: set(),
@@ -379,6 +379,95 @@ def test_a_replacement_that_is_late_for_the_next_phase_joins_it() -> None:
     assert state.handle(go_of(1), AT_US) == started(1, 1)
     assert said(state, 1, PhaseDone(phase=1, ended_us=20)) == []
     assert said(state, 0, HELLO, LOADED, READY) == started(0, 1)
+
+
+SUCCESSOR_SAYS: list[tuple[Up, ...]] = [(), (HELLO,), (HELLO, LOADED), (HELLO, FAILED)]
+
+
+@pytest.mark.parametrize("words", SUCCESSOR_SAYS)
+def test_a_replacement_that_hangs_does_not_hold_up_a_phase_with_an_end(words: tuple[Up, ...]) -> None:
+    state = running_pool(TIMED, workers=2)
+    state.handle(died(0, started=1), AT_US + 3 * US_PER_S)
+    said(state, 0, *words)
+    said(state, 1, PhaseDone(phase=0, ended_us=TEN_S))
+    limit_us = AT_US + TEN_S + GRACE_US + MUTE_US
+    assert Kill(0) not in state.handle(Tick(), limit_us - 1)
+    assert Kill(0) in state.handle(Tick(), limit_us)
+    assert PhaseOver(0, limit_us - AT_US) in state.handle(died(0), limit_us)
+
+
+@pytest.mark.parametrize("words", SUCCESSOR_SAYS)
+def test_a_replacement_that_hangs_holds_up_the_next_phase_of_hits_for_a_minute(words: tuple[Up, ...]) -> None:
+    state = running_pool(COUNTED, COUNTED, workers=2)
+    state.handle(died(0, started=1), AT_US)
+    said(state, 0, *words)
+    said(state, 1, PhaseDone(phase=0, ended_us=9))
+    assert Kill(0) not in state.handle(Tick(), AT_US + 2 * FIT_US)
+    at_us = AT_US + 3 * FIT_US
+    state.handle(go_of(1, at_us), at_us)
+    said(state, 1, PhaseDone(phase=1, ended_us=20))
+    assert Kill(0) not in state.handle(Tick(), at_us + FIT_US - 1)
+    assert Kill(0) in state.handle(Tick(), at_us + FIT_US)
+    assert PhaseOver(1, at_us + FIT_US - AT_US) in state.handle(died(0), at_us + FIT_US)
+
+
+def test_a_replacement_that_is_ready_in_time_may_run_as_long_as_it_takes() -> None:
+    state = running_pool(COUNTED, COUNTED, workers=2)
+    state.handle(died(0, started=1), AT_US)
+    said(state, 1, PhaseDone(phase=0, ended_us=9))
+    state.handle(go_of(1), AT_US)
+    said(state, 0, HELLO, LOADED, READY)
+    for second in range(2 * FIT_US // US_PER_S):
+        now_us = AT_US + second * US_PER_S
+        said(state, 0, delta_of(second + 1), now_us=now_us)
+        said(state, 1, delta_of(second + 1), now_us=now_us)
+        assert Kill(0) not in state.handle(Tick(), now_us)
+    state.handle(End(), now_us)
+    assert Kill(0) not in state.handle(Tick(), now_us)
+
+
+def test_a_replacement_that_takes_of_a_phase_of_hits_does_not_hold_it_up_either() -> None:
+    state = sharing_pool(COUNTED, COUNTED)
+    state.handle(died(0, started=1), AT_US)
+    state.handle(Share((FIRST, SECOND), 0), AT_US)
+    for _ in range(2):
+        said(state, 1, PhaseDone(phase=0, ended_us=9))
+    assert Kill(0) in state.handle(Tick(), AT_US + FIT_US)
+    assert PhaseOver(0, FIT_US) in state.handle(died(0), AT_US + FIT_US)
+
+
+def test_a_process_that_is_not_there_yet_when_it_is_to_be_killed_is_killed_later() -> None:
+    state = running_pool(TIMED)
+    state.handle(died(0, started=1), AT_US)
+    limit_us = AT_US + TEN_S + GRACE_US + MUTE_US
+    assert state.handle(Tick(), limit_us) == [Kill(0)]
+    took = Took(0, 0xCAFE, Path("page"))
+    assert state.handle(took, limit_us) == [took]
+    assert state.handle(Tick(), limit_us + US_PER_S) == [Kill(0)]
+
+
+@pytest.mark.parametrize("event", [End(), Halt(now=False), Halt(now=True)])
+def test_a_process_that_comes_after_the_end_is_killed_before_it_says_a_word(event: End | Halt) -> None:
+    state = running_pool(TIMED)
+    state.handle(died(0, started=1), AT_US)
+    state.handle(event, AT_US)
+    took = Took(0, 0xCAFE, Path("page"))
+    assert state.handle(took, AT_US) == [took, Kill(0)]
+
+
+@pytest.mark.parametrize("words", [(), (HELLO,), (HELLO, LOADED)])
+def test_the_first_processes_may_take_as_long_as_they_need(words: tuple[Up, ...]) -> None:
+    state = PoolState(1, LOAD)
+    said(state, 0, *words)
+    assert Kill(0) not in state.handle(Tick(), AT_US)
+    assert Kill(0) not in state.handle(Tick(), AT_US + 3_600 * US_PER_S)
+
+
+def test_a_worker_that_could_not_load_the_tests_and_does_not_leave_is_killed() -> None:
+    state = PoolState(1, LOAD)
+    said(state, 0, HELLO, FAILED)
+    state.handle(End(), AT_US)
+    assert state.handle(Tick(), AT_US + MUTE_US) == [Kill(0)]
 
 
 def test_a_death_after_the_time_is_over_ends_the_workers_part() -> None:

@@ -176,6 +176,7 @@ class Simulation:
         self._deaths = self.random.choice([0.0, 0.005, 0.03])
         self._hangs = self.random.choice([0.0, 0.0, 0.003])
         self._halts = self.random.choice([0.0, 0.002, 0.02])
+        self._is_patient = self.random.random() < 0.5
         self._bad_tests = self.random.choice([0.0, 0.0, 0.0, 0.05])
 
     def run(self) -> None:
@@ -190,7 +191,7 @@ class Simulation:
             self._maybe_halt(self.now_us - begun_us)
             for number in list(self.processes):
                 self._let_act(number)
-            assert self.now_us - begun_us < 300 * US_PER_S, f"no end in sight: {self.state}"
+            assert self.now_us - begun_us < 1_000 * US_PER_S, f"no end in sight: {self.state}"
 
     def _let_act(self, number: int) -> None:
         process, random = self.processes[number], self.random
@@ -207,7 +208,9 @@ class Simulation:
             self._handle(Died(number, "was killed by chance", process.counts))
 
     def _maybe_halt(self, elapsed_us: int) -> None:
-        """The user loses patience by chance, and at the latest after a minute; for good after two."""
+        """The user loses patience by chance, at the latest after a minute, for good after two; some never in a run."""
+        if self._is_patient and self.run_at_us is not None:
+            return
         if self.halt is None and (self.random.random() < self._halts or elapsed_us > 60 * US_PER_S):
             self._stop(Halt(now=False))
         elif self.halt == Halt(now=False) and (self.random.random() < self._halts or elapsed_us > 120 * US_PER_S):
@@ -230,7 +233,9 @@ class Simulation:
             case Spawn(number):
                 assert number not in self.processes, f"two processes for worker {number}"
                 loads = self.random.random() >= self._bad_tests
-                self.processes[number] = Process(self.random, self.random.getrandbits(64), loads=loads)
+                process = Process(self.random, self.random.getrandbits(64), loads=loads)
+                process.hangs = self.run_at_us is not None and self.random.random() < 50 * self._hangs
+                self.processes[number] = process
             case Tell(number, message):
                 if number in self.processes:
                     self.processes[number].inbox.append(message)

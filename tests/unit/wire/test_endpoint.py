@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loads.errors import LoadsError, UsageError
+from loads.errors import ExitCode, LoadsError, UsageError
 from loads.wire.endpoint import (
     MAX_PATH_BYTES,
     Endpoint,
@@ -128,25 +129,42 @@ def test_one_that_others_may_enter_is_refused_and_left_as_it_is(tmp_path: Path, 
     shared = tmp_path / "shared"
     shared.mkdir()
     shared.chmod(mode)
-    with pytest.raises(LoadsError, match=f"others may enter .*: its mode is {mode:04o}") as caught:
+    with pytest.raises(UsageError, match=f"others may enter .*: its mode is {mode:04o}") as caught:
         secure_directory(shared)
-    assert f"chmod 700 {shared}" in caught.value.hint
+    assert "choose a directory of your own" in caught.value.hint
+    assert caught.value.exit_code is ExitCode.USAGE
     assert shared.stat().st_mode & 0o7777 == mode
+
+
+@pytest.mark.parametrize(
+    ("mode", "owner", "advised"), [(0o755, 1000, True), (0o1777, 1000, False), (0o1777, 0, False), (0o755, 0, False)]
+)
+def test_to_close_a_directory_is_only_advised_where_nobody_else_needs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, owner: int, advised: bool
+) -> None:
+    """A machine whose /tmp or /run was closed to others is broken."""
+    found = os.stat_result((stat.S_IFDIR | mode, 1, 1, 1, owner, owner, 0, 0, 0, 0))
+    monkeypatch.setattr(Path, "stat", lambda _: found)
+    monkeypatch.setattr(os, "geteuid", lambda: owner)
+    with pytest.raises(UsageError, match="others may enter") as caught:
+        check_directory(tmp_path)
+    assert ("chmod" in caught.value.hint) is advised
 
 
 def test_one_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid + 1)
-    with pytest.raises(LoadsError, match=r"belongs to .*, not to you"):
+    with pytest.raises(UsageError, match=r"belongs to .*, not to you") as caught:
         check_directory(tmp_path)
+    assert "chmod" not in caught.value.hint
 
 
 def test_what_is_no_directory_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(LoadsError, match="is not a directory"):
+    with pytest.raises(UsageError, match="is not a directory"):
         secure_directory(tmp_path / "file")
     with pytest.raises(LoadsError, match="can't make the directory"):
         secure_directory(tmp_path / "file" / "below")
-    with pytest.raises(LoadsError, match="can't look at"):
+    with pytest.raises(UsageError, match="can't look at"):
         check_directory(tmp_path / "file" / "below")
 
 
