@@ -135,7 +135,7 @@ def test_what_is_large_is_told_by_fewer_seconds(monkeypatch: pytest.MonkeyPatch)
     outbox.apply(Took(0, 1, "page"))
     for second in range(6):
         outbox.apply(got(1, second + 1, second, iterations_of(3)))
-    monkeypatch.setattr("loads.agent.outbox.MAX_BYTES", 300)
+    monkeypatch.setattr("loads.agent.outbox.MAX_BYTES", 120)
     sealed = outbox.seal()
     assert sealed is not None
     batch = msgspec.msgpack.decode(sealed.data, type=Batch)
