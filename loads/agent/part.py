@@ -69,6 +69,11 @@ class Part:
         return self.outbox.run
 
     @property
+    def has_run(self) -> bool:
+        """Whether there is load of it that has to be accounted for."""
+        return self._phase >= 0
+
+    @property
     def standing(self) -> Standing:
         """What the broker is told."""
         return Standing(

@@ -131,6 +131,9 @@ class AgentState:
         match event:
             case Obtained():
                 return part.obtained(event.directory, event.search_path)
+            case PoolBroke(_, trouble) if part.has_run:
+                # As if it had died: its users go to the others at once, and what it measured is there for the next one.
+                return [Quit(f"{trouble.message}, in mid-run", trouble.hint)]
             case NotObtained(_, trouble) | PoolBroke(_, trouble):
                 return part.failed(trouble)
             case Pooled(_, Printed(worker, line)):

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from loads.agent.events import Append, Drop, Effect, Heard, Linked, Obtained, OpenPool, Pooled, Send, Tick, ToPool
+from loads.agent.events import (
+    Append,
+    Drop,
+    Effect,
+    Heard,
+    Linked,
+    Obtained,
+    OpenPool,
+    PoolBroke,
+    Pooled,
+    Quit,
+    Send,
+    Tick,
+    ToPool,
+)
 from loads.agent.state import ASK_AGAIN_US, GRACE_US, LEASE_US, Agent, AgentState
 from loads.pool import events as pool
 from loads.units import US_PER_S
@@ -22,6 +36,7 @@ from loads.wire.cluster import (
     Release,
     Stage,
     ToAgent,
+    Trouble,
     Welcome,
     Wind,
 )
@@ -125,6 +140,16 @@ def test_an_order_leads(stage: Stage, order: ToAgent, after: Stage | None) -> No
 def test_an_order_of_another_run_is_not_for_us(order: Fit | Go | Hold | Halt | Wind) -> None:
     agent = Driven()
     assert agent.hear(order) == []
+
+
+@pytest.mark.parametrize(("stage", "leaves"), [(Stage.LOADED, False), (Stage.RUNNING, True), (Stage.RESTING, True)])
+def test_an_agent_that_can_run_no_workers_in_mid_run_goes_as_if_it_had_died(stage: Stage, leaves: bool) -> None:
+    """Its users are others' then. Before the run it is the run that can't be."""
+    agent = Driven().reach(stage)
+    effects = agent.do(PoolBroke("run", Trouble(message="no more processes")))
+    assert any(isinstance(effect, Quit) for effect in effects) is leaves
+    assert agent.state.part is not None
+    assert (agent.state.part.stage is Stage.FAILED) is not leaves
 
 
 def test_what_is_let_go_and_taken_at_once_is_let_go_first() -> None:
