@@ -8,11 +8,14 @@ from __future__ import annotations
 import shutil
 import time
 
+import pytest
+
 from tests.cluster import Cluster
 from tests.servers import DEADLINE_S, Nginx
 from tests.traffic import PACED, USERS, Traffic, wait_for_calm
 
 
+@pytest.mark.long
 def test_the_one_that_came_last_stays_and_no_result_is_lost(cluster: Cluster, nginx: Nginx) -> None:
     cluster.write("paced.py", PACED)
     north = cluster.agents["north"]

@@ -9,6 +9,8 @@ import os
 import signal
 import time
 
+import pytest
+
 from tests.cluster import Cluster
 from tests.servers import Nginx, wait_until
 from tests.traffic import PACED, USERS, Traffic, wait_for_calm
@@ -43,6 +45,7 @@ def test_with_elastic_each_that_comes_gets_an_even_part(cluster: Cluster, nginx:
     never_dips(Traffic(nginx, came_s), came_s)
 
 
+@pytest.mark.long
 def test_one_that_dies_in_its_fixtures_takes_no_users_with_it(cluster: Cluster, nginx: Nginx) -> None:
     cluster.write("paced.py", PACED + FIXTURE)
     east = cluster.agents["east"]
