@@ -33,7 +33,9 @@ class Chronicle:
         arrived = self._fold.settle(gone)
         result = self._fold.result
         if result is not None:
-            self.notices += (tell_loss(result, lost) for lost in arrived.losses)
+            self.notices += (
+                tell_loss(result, lost.loss, replaced=lost.replaced, given_up=lost.given_up) for lost in arrived.losses
+            )
         self.lines = (self.lines + list(arrived.lines))[-MAX_LINES:]
         self.fresh_lines = (self.fresh_lines + list(arrived.lines))[-MAX_LINES:]
         self.notices += (f"Warning: {warning}" for warning in arrived.warnings)

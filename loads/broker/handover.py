@@ -116,8 +116,7 @@ def nobody_began(record: RunRecord, met: Container[int], clock: str) -> bool:
     """The broker died after it had decided on a start, of which no agent knows: all were `met` since, and wait."""
     if record.state is not RunState.RUNNING or not is_adrift(record, clock):
         return False
-    holders = [seat for seat in record.seats if seat.lost is None]
-    return all(seat.incarnation in met and seat.stage is Stage.READY for seat in holders)
+    return all(seat.incarnation in met and seat.stage is Stage.READY for seat in holders(record))
 
 
 def follow_clock(record: RunRecord, standing: Standing, clock: str, now_us: int) -> None:

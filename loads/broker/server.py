@@ -42,7 +42,7 @@ from loads.broker.events import (
     Tick,
     Unsent,
 )
-from loads.broker.keeping import checkpoint_of, line_rows, recalled, restored, row_of, status_of
+from loads.broker.keeping import checkpoint_of, line_rows, lines_of, recalled, restored, row_of, status_of
 from loads.broker.record import RunRecord
 from loads.broker.records import FINAL, AddBatch, AddLines, Job, SaveRun
 from loads.broker.records import Keep as KeepRuns
@@ -57,6 +57,7 @@ from loads.wire.cluster import (
     Chunk,
     Fetch,
     FromBroker,
+    Line,
     Refused,
     ToBroker,
     Trouble,
@@ -128,14 +129,17 @@ class Server:
 
     def restore(self) -> None:
         """Go on with the runs in the store that have not ended; before anything else."""
-        runs = []
+        runs, printed = [], dict[str, list[Line]]()
         for stored in self._store.unfinished():
             record, fold = restored(stored)
             runs.append((record, fold))
             self._points[record.id] = dict(stored.points)
+            printed[record.id] = lines_of(stored)
             self._lines[record.id] = max((line.number for line in stored.lines), default=0)
             self._say(f"goes on with {record.id}, which is {record.state.value}")
         effects = self._state.restore(runs)
+        for run, lines in printed.items():
+            self._state.runs[run].chronicle.lines = lines
         for effect in effects:
             self._perform(effect)
 

@@ -362,11 +362,11 @@ class BrokerState:
     def _store_trouble(self, text: str | None) -> list[Effect]:
         if text == self._trouble:
             return []
-        before, self._trouble = self._trouble, text
+        self._trouble = text
         told = f"the broker can't write results down: {text}" if text is not None else "the broker can write again"
         for run in self.runs.values():
             run.chronicle.notices.append(told)
-        return [Log(told)] if before != text else []
+        return [Log(told)]
 
     # Time.
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from loads.errors import ExitCode, NotStarted
 from loads.metrics.counters import PAGE_BYTES
 from loads.metrics.result import Result
-from loads.metrics.symptoms import warnings_of
 from loads.metrics.verdict import Stop as HowStopped
 from loads.plan.share import WHOLE
 from loads.plan.spec import Plan
@@ -63,8 +62,7 @@ class _InlineRun:
                 signal.signal(number, handler)
         phases = [message.ended_us for message in self._said if isinstance(message, PhaseDone)]
         result.duration_us = max(phases, default=0)
-        result.warnings += warnings_of(result.symptoms())
-        result.warnings += result.imbalances()
+        result.conclude(result.stop)
         return result
 
     def _load(self) -> tuple[Plan, Result]:

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from loads.errors import NotStarted
 from loads.metrics.result import Result
-from loads.metrics.symptoms import warnings_of
 from loads.metrics.verdict import Stop
 from loads.plan.spec import Plan
 from loads.pool.events import AllGone, AllLoaded, AllReady, Begin, End, Go, Halt, Lost, Measured, PhaseOver, Refused
@@ -23,7 +22,8 @@ from loads.pool.output import Printed
 from loads.pool.pool import Report, WorkerPool
 from loads.runner.follow import Follower
 from loads.runner.spec import TestsRefused, plan_here
-from loads.units import US_PER_S, format_duration, plural
+from loads.units import format_duration
+from loads.wire.fold import tell_loss
 from loads.wire.run import RunSpec, has_failed_enough, load_message
 
 _PROGRESS_S = 0.25
@@ -78,11 +78,7 @@ class _LocalRun:
                 loop.remove_signal_handler(number)
         if self._result is None:
             raise NotStarted("stopped before the first iteration")
-        if self._result.duration_us is None:
-            self._result.duration_us = 0
-        self._result.stop = self._stop
-        self._result.warnings += warnings_of(self._result.symptoms())
-        self._result.warnings += self._result.imbalances()
+        self._result.conclude(self._stop)
         return self._result
 
     def _report(self, report: Report) -> None:
@@ -133,7 +129,8 @@ class _LocalRun:
                 self._result.declare(report.loss, report.missing)
                 if report.given_up and report.loss.worker is not None:
                     self._result.given_up.append(report.loss.worker)
-                self._follower.noticed(_tell_loss(report))
+                told = tell_loss(self._result, report.loss, replaced=report.replaced, given_up=report.given_up)
+                self._follower.noticed(told)
 
     def _begin(self, plan: Plan) -> Begin:
         spec = self._spec
@@ -182,17 +179,6 @@ class _LocalRun:
 
 def _tell_grace(plan: Plan) -> str:
     return f"stopping: iterations in flight have {format_duration(plan.graceful_stop_us)}; once more to stop at once"
-
-
-def _tell_loss(report: Lost) -> str:
-    loss = report.loss
-    span = f"{loss.from_us / US_PER_S:.1f}-{loss.to_us / US_PER_S:.1f} s"
-    lost = f"lost: {plural(loss.iterations, 'iteration')}, {plural(loss.sent, 'request')} of {span}"
-    if report.given_up:
-        then = "it died too often, so nobody takes its users"
-    else:
-        then = "another takes its users" if report.replaced else "its users are not replaced"
-    return f"worker {loss.worker} {loss.reason}; {lost}; {then}"
 
 
 def _now_us() -> int:

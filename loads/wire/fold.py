@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from loads.metrics.counters import Counts
-from loads.metrics.result import Result
+from loads.metrics.result import Loss, Result
 from loads.units import US_PER_S, plural
 from loads.wire.cluster import Lost, Span
 
@@ -34,14 +34,13 @@ def fold(
             result.given_up.append(lost.loss.worker)
 
 
-def tell_loss(result: Result, lost: Lost) -> str:
-    """What a user hears of it at once."""
-    loss = lost.loss
+def tell_loss(result: Result, loss: Loss, *, replaced: bool, given_up: bool) -> str:
+    """What a user hears of it at once, on a cluster or without."""
     who = f"agent {loss.agent}" if loss.worker is None else result.name_of(loss.worker)
     span = f"{loss.from_us / US_PER_S:.1f}-{loss.to_us / US_PER_S:.1f} s"
     what = f"{plural(loss.iterations, 'iteration')}, {plural(loss.sent, 'request')} of {span}"
-    if lost.given_up:
+    if given_up:
         then = "it died too often, so nobody takes its users"
     else:
-        then = "another takes its users" if lost.replaced else "its users are not replaced"
+        then = "another takes its users" if replaced else "its users are not replaced"
     return f"{who} {loss.reason}; lost: {what}; {then}"
