@@ -90,7 +90,6 @@ class Remains:
     counts: Counts
     note: str
     deltas: tuple[Delta, ...]
-    said_bye: bool
 
 
 @dataclass(frozen=True)

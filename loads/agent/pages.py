@@ -12,7 +12,7 @@ from pathlib import Path
 
 from loads.agent.events import Remains
 from loads.pool.estate import LAST_WORDS_SUFFIX, is_alive, read_estate
-from loads.wire.messages import Bye, Delta
+from loads.wire.messages import Delta
 
 
 class Pages:
@@ -45,7 +45,6 @@ class Pages:
             counts,
             note,
             tuple(word for word in words if isinstance(word, Delta)),
-            any(isinstance(word, Bye) for word in words),
         )
 
     def remove(self, pages: Collection[str]) -> None:

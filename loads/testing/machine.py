@@ -46,7 +46,7 @@ from loads.testing.world import Broken
 from loads.units import US_PER_S
 from loads.wire.cluster import Beaten, Hello, Role, ToBroker, Trouble, WhoAreYou
 from loads.wire.codec import decode_from_broker, encode, frame, from_worker
-from loads.wire.messages import PROTOCOL, Bye, Delta, Load
+from loads.wire.messages import PROTOCOL, Delta, Load
 
 if TYPE_CHECKING:
     from loads.testing.cluster import Cluster
@@ -256,7 +256,7 @@ def _remains(incarnation: int, page: Page | None) -> Remains:
         raise Broken(f"the page of {incarnation:016x} is gone before it was read")
     words = list(from_worker().feed(bytes(page.words)))
     deltas = tuple(word for word in words if isinstance(word, Delta))
-    return Remains(incarnation, page.counts, "", deltas, any(isinstance(word, Bye) for word in words))
+    return Remains(incarnation, page.counts, "", deltas)
 
 
 class FakePool:
