@@ -27,8 +27,8 @@ LATE_US: Final = 100_000
 """A span in which the event loop was late by this much is a late one."""
 RATED_FROM_US: Final = 100_000
 """Shorter spans, as at the end of a run, say nothing: they are added up and not rated."""
-RECENT_US: Final = 5 * US_PER_S
-"""How far back `WorkerHealth` knows single spans."""
+RECENT_US: Final = 8 * US_PER_S
+"""How far back `WorkerHealth` knows single spans: with room for three bad seconds, each told a second late."""
 
 
 class Spell(msgspec.Struct, array_like=True):
