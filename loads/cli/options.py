@@ -66,6 +66,23 @@ def _option(*names: str, **settings: Any) -> Callable[[Command], Command]:
     return click.option(*names, default=None, **settings)
 
 
+ssh_options: list[Callable[[Command], Command]] = [
+    _option(
+        "--ssh",
+        metavar="[USER@]HOST[:PORT]",
+        help="Reach the broker through SSH to this machine: --broker is then the path of its socket there.  "
+        "[default for that: where it says]",
+    ),
+    _option(
+        "--ssh-option",
+        multiple=True,
+        metavar="OPTION",
+        help="An option for ssh, as its -o has it: IdentityFile=~/.ssh/loads. Repeatable.",
+    ),
+    _option("--ssh-command", metavar="COMMAND", help="How loads is called on the --ssh machine.  [default: loads]"),
+]
+"""What each command that speaks to a broker knows."""
+
 _PATH = click.Path()
 """Completed as a path. It checks nothing."""
 
@@ -162,6 +179,12 @@ _OPTIONS: list[Callable[[Command], Command]] = [
         help="A file, directory or pattern that the test needs; made importable. Repeatable.",
     ),
     _option(
+        "--env",
+        multiple=True,
+        metavar="NAME[=VALUE]",
+        help="A variable for the environment of the tests: this one of yours, or with this value. Repeatable.",
+    ),
+    _option(
         "-a",
         "--agents",
         metavar="N|all",
@@ -171,6 +194,13 @@ _OPTIONS: list[Callable[[Command], Command]] = [
         "--broker",
         metavar="ENDPOINT",
         help="The cluster's broker: the path of its socket, or tcp://host:port.  [default with -a: its usual socket]",
+    ),
+    *ssh_options,
+    _option(
+        "--label",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Only agents that were started with this --label. Repeatable: all of them.",
     ),
     _option("--wait/--no-wait", help="Wait until enough agents are free."),
     _option("--elastic/--no-elastic", help="Agents that come later get a part of the load."),

@@ -33,6 +33,7 @@ LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 DEFAULT_LOG_LEVEL: Final = "info"
 """Of a log file; without either, logging is left as the tests set it up."""
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", re.ASCII)
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}", re.ASCII)
 _TRUE = ("true", "1", "yes", "on")
 _FALSE = ("false", "0", "no", "off")
 
@@ -119,6 +120,20 @@ def parse_think_time(text: str) -> tuple[int, int]:
     return ends
 
 
+def parse_label(text: str) -> tuple[str, str]:
+    """``region=eu``: what an agent is labelled with.
+
+    Raises:
+        UsageError: it is no such pair, or of characters that a screen or a shell might take for something else.
+    """
+    key, _, value = text.partition("=")
+    if not (_PLAIN_NAME.fullmatch(key) and _PLAIN_NAME.fullmatch(value)):
+        raise UsageError(
+            f"{text!r} is not a label", "like region=eu: letters, digits, dots, dashes and underscores on both sides"
+        )
+    return key, value
+
+
 def _workers(text: str) -> int | None:
     if text == "auto":
         return None
@@ -185,6 +200,20 @@ def _log_level(text: str) -> str:
     return text.lower()
 
 
+def _label(text: str) -> str:
+    parse_label(text)
+    return text
+
+
+def _variable(text: str) -> str:
+    name = text.partition("=")[0]
+    if not _VARIABLE.fullmatch(name):
+        raise UsageError(f"{text!r} names no environment variable", "like API_TOKEN, or STAGE=test")
+    if name.startswith("LOADS_"):
+        raise UsageError(f"{name} is one of Loads' own variables", "give the tests one of another name")
+    return text
+
+
 def _text(text: str) -> str:
     if not text:
         raise UsageError("there is nothing in it", "say something, or leave it out")
@@ -215,10 +244,15 @@ _TABLE = (
     Setting("resolve", LIST, parse_resolve, '["shop.example:443:10.0.0.7,10.0.0.8"]'),
     Setting("source-address", LIST, parse_source_address, '["10.0.0.5", "10.0.0.6"]'),
     Setting("include-file", LIST, _text, '["lib/*.py"]'),
+    Setting("env", LIST, _variable, '["API_TOKEN", "STAGE=test"]'),
     Setting("log-level", TEXT, _log_level, '"info"'),
     Setting("log-file", TEXT, _text, '"loads.log"'),
     Setting("agents", NUMBER, _agents, '3 or "all"', cluster=True),
     Setting("broker", TEXT, _text, '"tcp://10.0.0.5:7700"', cluster=True),
+    Setting("ssh", TEXT, _text, '"user@loads-master"', cluster=True),
+    Setting("ssh-option", LIST, _text, '["IdentityFile=~/.ssh/loads"]', cluster=True),
+    Setting("ssh-command", TEXT, _text, '"/opt/loads/bin/loads"', default="loads", cluster=True),
+    Setting("label", LIST, _label, '["region=eu"]', cluster=True),
     Setting("wait", FLAG, _flag, "true", default="false", cluster=True),
     Setting("elastic", FLAG, _flag, "true", default="false", cluster=True),
     Setting("per-agent", FLAG, _flag, "true", default="false", cluster=True),

@@ -70,6 +70,8 @@ class Role(Enum):
 
     AGENT = "agent"
     RUNNER = "runner"
+    OBSERVER = "observer"
+    """Looks, and changes nothing."""
 
 
 class Stage(Enum):
@@ -151,10 +153,14 @@ class Hello(_Message, frozen=True):
 
 
 class Welcome(_Message, frozen=True):
-    """You are known. `incarnation` is new at each start of the broker."""
+    """You are known. `incarnation` is new at each start of the broker.
+
+    `insecure`: it also lets in whoever can reach some address, which every screen should say.
+    """
 
     version: str
     incarnation: U64
+    insecure: bool = False
 
 
 class Rejected(_Message, frozen=True):
@@ -194,11 +200,15 @@ class Standing(_Message, frozen=True):
 
 
 class Beat(_Message, frozen=True):
-    """I live. `load` is the load average of the last minute; an agent says where it stands."""
+    """I live. `load` is the load average of the last minute; an agent says where it stands.
+
+    `leaving`: it goes when its run is over, and wants no other.
+    """
 
     sent_us: int
     load: float = 0.0
     standing: Standing | None = None
+    leaving: bool = False
 
 
 class Beaten(_Message, frozen=True):
@@ -235,6 +245,7 @@ class Enlist(_Message, frozen=True):
         incarnation: random, of this process.
         estates: (run, incarnation) of results in its state directory that are not yet all delivered.
         standing: the run it works for.
+        max_users: the most virtual users that it runs at a time; None: any number.
     """
 
     name: str
@@ -246,6 +257,7 @@ class Enlist(_Message, frozen=True):
     labels: dict[str, str] = {}
     estates: tuple[tuple[str, U64], ...] = ()
     standing: Standing | None = None
+    max_users: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
 
 class Fare(msgspec.Struct, frozen=True, array_like=True):
@@ -410,6 +422,7 @@ class Submit(_Message, frozen=True):
         nonce: random; said again with the same one, it is the same run.
         agents: so many; None: all that are free. Never more than users.
         names: only these agents; empty: any.
+        labels: only agents that have all of these.
         wait: until enough are free.
         elastic: agents that come later get a part of the load.
         per_agent: the load is for each agent; it is multiplied when their number is known.
@@ -422,6 +435,7 @@ class Submit(_Message, frozen=True):
     bundle: BundleRef | None
     agents: int | None
     names: tuple[str, ...] = ()
+    labels: dict[str, str] = {}
     wait: bool = False
     elastic: bool = False
     per_agent: bool = False
@@ -519,7 +533,10 @@ class Ceased(_Message, frozen=True):
 
 
 class AgentStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """An agent as the broker sees it. `run` is the one it works for; `heard_us` how long ago it was heard."""
+    """An agent as the broker sees it. `run` is the one it works for; `heard_us` how long ago it was heard.
+
+    `leaving`: it takes no run any more. `max_users`: the most it runs; None: any number.
+    """
 
     name: str
     host: str
@@ -529,6 +546,8 @@ class AgentStatus(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str]
     run: str | None
     heard_us: int
+    leaving: bool = False
+    max_users: int | None = None
 
 
 class RunStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -546,7 +565,7 @@ class RunStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Status(_Message, frozen=True):
-    """The cluster as it is."""
+    """The cluster as it is. `listens`: the broker's addresses; `insecure`: one of them lets in whoever reaches it."""
 
     version: str
     host: str
@@ -555,6 +574,8 @@ class Status(_Message, frozen=True):
     store: str
     agents: tuple[AgentStatus, ...]
     runs: tuple[RunStatus, ...]
+    listens: tuple[str, ...] = ()
+    insecure: bool = False
 
 
 ToBroker = Hello | Beat | Standing | Enlist | Batch | Complete | Fetch | Chunk | Submit | Follow | Cease | Ask

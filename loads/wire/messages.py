@@ -37,7 +37,7 @@ from loads.plan.http import HttpOptions
 from loads.plan.share import Portion
 from loads.plan.spec import Plan
 
-PROTOCOL: Final = 2
+PROTOCOL: Final = 3
 """Of workers and of the cluster alike; changes whenever a message does."""
 
 
@@ -56,7 +56,8 @@ class Load(_Message, frozen=True):
     """Import `targets`, with `search_path` in front of sys.path; `select` is a -k expression.
 
     With a `log_level` the tests' logging goes to `log_file`, or to the standard error. `directory` becomes the working
-    directory first; relative paths in `search_path` and `targets` are meant from there.
+    directory first; relative paths in `search_path` and `targets` are meant from there. `env` are variables for the
+    environment of the tests.
     """
 
     targets: tuple[str, ...]
@@ -65,6 +66,7 @@ class Load(_Message, frozen=True):
     log_level: str | None = None
     log_file: str | None = None
     directory: str | None = None
+    env: dict[str, str] = {}
 
 
 class ScenarioInfo(_Message, frozen=True):

@@ -27,6 +27,7 @@ class RunSpec:
         stop_on_failure: end gracefully at so many failures and errors; None: never.
         log_level, log_file: how the tests' logging is set up; None: not at all, and nowhere but the standard error.
         http: how requests find their way.
+        env: variables for the environment of the tests.
     """
 
     targets: tuple[str, ...]
@@ -42,6 +43,7 @@ class RunSpec:
     log_level: str | None = None
     log_file: str | None = None
     http: HttpOptions = field(default_factory=HttpOptions)
+    env: dict[str, str] = field(default_factory=dict)
 
 
 def load_message(spec: RunSpec) -> Load:
@@ -52,6 +54,7 @@ def load_message(spec: RunSpec) -> Load:
         select=spec.select,
         log_level=spec.log_level,
         log_file=spec.log_file,
+        env=spec.env,
     )
 
 

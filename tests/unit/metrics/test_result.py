@@ -125,7 +125,7 @@ def test_what_is_over_is_no_symptom_of_now() -> None:
     for second in range(20):
         busy = 2 <= second < 10
         result.add(second * US_PER_S, Summary(), 0, health_of(cpu_us=990_000 if busy else 10_000))
-        assert bool(result.symptoms_now((second + 1) * US_PER_S)) == (4 <= second <= 11), second
+        assert bool(result.symptoms_now((second + 1) * US_PER_S)) == (4 <= second <= 14), second
     assert result.symptoms() != []
 
 
