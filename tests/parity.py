@@ -8,6 +8,7 @@ still works after. It also holds our record of the calls against the server's.
 from __future__ import annotations
 
 import logging
+import re
 import signal
 import ssl
 import warnings
@@ -44,6 +45,11 @@ VARIABLES: Final = (
     *(f"{scheme}_proxy" for scheme in ("http", "https", "all", "no")),
     *(f"{scheme}_PROXY" for scheme in ("HTTP", "HTTPS", "ALL", "NO")),
 )
+
+
+def name_of(value: object) -> str:
+    """`value` in the name of a test: without addresses, which differ from process to process."""
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))[:60]
 
 
 @dataclass(frozen=True)

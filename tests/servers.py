@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -15,8 +16,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.stalls import Stalls, watch_stalls
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 DEADLINE_S = 20.0
+PORTS = range(10_000, 32_000)
 
 NGINX = """
 {user}
@@ -47,10 +51,11 @@ http {{
 
 @dataclass(frozen=True)
 class Nginx:
-    """A running nginx: its address, and what it has counted."""
+    """A running nginx: its address, what it has counted, and when the machine stood still meanwhile."""
 
     url: str
     access_log: Path
+    stalls: Stalls
 
     def count(self) -> int:
         """Lines of the access log, read when it stands still."""
@@ -83,10 +88,19 @@ def command_or_skip(name: str, package: str) -> str:
 
 
 def free_port() -> int:
-    """A loopback port that was free a moment ago."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    """A loopback port that was free a moment ago.
+
+    Not one that the system would choose: those may be a client's the next moment, and here are many clients.
+    """
+    chance = random.SystemRandom()
+    for _ in range(100):
+        with socket.socket() as sock:
+            try:
+                sock.bind(("127.0.0.1", port := chance.choice(PORTS)))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("no port is free")
 
 
 def wait_until(condition: Callable[[], bool], what: str, deadline_s: float = DEADLINE_S) -> None:
@@ -116,7 +130,8 @@ def run_nginx(directory: Path, port: int | None = None, address: str = "127.0.0.
     process = subprocess.Popen([binary, "-c", config, "-p", directory, "-e", directory / "error.log"])
     try:
         wait_until(lambda: listens(port, address), "nginx to listen")
-        yield Nginx(f"http://{address}:{port}", directory / "access.log")
+        with watch_stalls() as stalls:
+            yield Nginx(f"http://{address}:{port}", directory / "access.log", stalls)
     finally:
         process.terminate()
         process.wait(DEADLINE_S)

@@ -33,9 +33,10 @@ DOUBLED = 1.15
 """Of the calm rate in a second: no third of the users runs twice."""
 BACK = 0.95
 """Of the calm rate, over two seconds: nobody is missing."""
-SLACK = 0.05
+SLACK = 0.10
 """Of the calm rate: what a machine that others use, too, takes away. A missing agent takes a third."""
 STEP_S = 0.1
+WIDTH_S = 2.0
 
 
 class Traffic:
@@ -43,6 +44,7 @@ class Traffic:
 
     def __init__(self, nginx: Nginx, calm_until_s: float) -> None:
         self.times = nginx.times()
+        self.stalls = nginx.stalls
         seconds = [rate for _, rate in self.rates(self.times[0] + 1, calm_until_s, 1.0)]
         assert seconds, "the run was not calm for two seconds before the fault"
         self.calm = median(seconds)
@@ -50,7 +52,7 @@ class Traffic:
     def __repr__(self) -> str:
         seconds = range(int(self.times[-1] - self.times[0]) + 1)
         counts = " ".join(str(self.count(self.times[0] + second, self.times[0] + second + 1)) for second in seconds)
-        return f"<Traffic calm={self.calm:.0f}/s by second: {counts}>"
+        return f"<Traffic calm={self.calm:.0f}/s by second: {counts} {self.stalls}>"
 
     def count(self, from_s: float, to_s: float) -> int:
         """Requests in that time."""
@@ -70,11 +72,16 @@ class Traffic:
 
     def is_back(self, from_s: float, until_s: float | None = None) -> None:
         """From then on all users run, until the end, of which the last half second does not count."""
+        self.stays_above(BACK - SLACK, from_s, until_s)
+
+    def stays_above(self, part: float, from_s: float, until_s: float | None = None) -> None:
+        """In any two seconds there was that part of the calm rate, in as much of them as the machine did not stall."""
         until_s = self.times[-1] - 0.5 if until_s is None else until_s
-        rates = list(self.rates(from_s, until_s, 2.0))
+        rates = list(self.rates(from_s, until_s, WIDTH_S))
         assert rates, f"the run ended too soon after the fault: {self}"
         for start_s, rate in rates:
-            assert rate >= (BACK - SLACK) * self.calm, f"{rate:.0f}/s at {start_s - self.times[0]:.1f} s of {self}"
+            ran = 1 - self.stalls.within(start_s, start_s + WIDTH_S) / WIDTH_S
+            assert rate >= part * ran * self.calm, f"{rate:.0f}/s at {start_s - self.times[0]:.1f} s of {self}"
 
 
 def wait_for_calm(nginx: Nginx, seconds: float = 3.0) -> None:

@@ -171,7 +171,7 @@ def test_deep_nesting(opening: bytes, depth: int) -> None:
     assert listen(b"\x82\xa4type\xa4Hold\xa8portions" + opening * depth) == 0
 
 
-@pytest.mark.parametrize("kind", [kind.__name__ for kind in {*get_args(ToBroker), *get_args(FromBroker)}])
+@pytest.mark.parametrize("kind", sorted(kind.__name__ for kind in {*get_args(ToBroker), *get_args(FromBroker)}))
 @pytest.mark.parametrize(
     "header",
     [b"\xdd\xff\xff\xff\xff", b"\xdf\xff\xff\xff\xff", b"\xdb\xff\xff\xff\xff", b"\xc6\xff\xff\xff\xff"],

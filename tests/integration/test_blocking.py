@@ -42,24 +42,26 @@ def line_of(text: str) -> int:
 
 
 @pytest.mark.parametrize(
-    ("test", "lines", "least_s"),
+    ("test", "lines", "least_s", "times"),
     [
-        ("test_sleeps_for_real", [line_of('"sleep")(0.6)')], 0.5),
-        ("test_holds_the_lock", [line_of("usleep")], 1.9),
-        ("test_computes", [line_of("while time.monotonic"), line_of("while time.monotonic") + 1], 0.5),
+        ("test_sleeps_for_real", [line_of('"sleep")(0.6)')], 0.5, {3}),
+        # Who watches has but a moment after the lock is let go, and may miss it where others use the processors.
+        ("test_holds_the_lock", [line_of("usleep")], 1.9, {2, 3}),
+        ("test_computes", [line_of("while time.monotonic"), line_of("while time.monotonic") + 1], 0.5, {3}),
     ],
 )
 def test_code_that_blocks_is_named_with_its_line(
-    loads: LoadsRunner, test: str, lines: list[int], least_s: float
+    loads: LoadsRunner, test: str, lines: list[int], least_s: float, times: set[int]
 ) -> None:
     path = loads.write("blocking.py", BLOCKING)
     run = loads.run(f"blocking.TestBlocking.{test}", "--hits", "3")
     [block] = run.document["blocks"]
     assert block["scenario"] == f"blocking.TestBlocking.{test}"
     assert block["place"] in {f"{path}:{line}" for line in lines}
-    assert block["count"] == 3
+    assert block["count"] in times
     assert block["longest_s"] >= least_s
-    assert f"Blocked: blocking.TestBlocking.{test} kept all users of its worker waiting 3 times" in run.out
+    told = f"Blocked: blocking.TestBlocking.{test} kept all users of its worker waiting"
+    assert f"{told} {block['count']} times" in run.out
 
 
 def test_a_sleep_of_the_standard_library_blocks_nobody(loads: LoadsRunner) -> None:

@@ -90,7 +90,9 @@ def test_hits_start_over_the_ramp(loads: LoadsRunner, nginx: Nginx) -> None:
     run = loads.run("home.py", "-u", "20", "--hits", "2", "--ramp-up", "2s", "--server-url", nginx.url)
     assert run.totals["sent"] == nginx.count() == 40
     assert 1.9 <= run.document["run"]["duration_s"] <= 3
-    assert [point["hits"] for point in run.document["timeline"]][:2] == [20, 20]
+    first, *others = [point["hits"] for point in run.document["timeline"]]
+    assert first + sum(others) == 40
+    assert abs(first - 20) <= 6  # a user begins each tenth of a second: a machine may stand still for three of them
 
 
 def test_every_redirect_step_is_a_hit_of_the_same_name(loads: LoadsRunner, nginx: Nginx) -> None:

@@ -67,7 +67,12 @@ class TestConnections(TestCase):
             connection.close()
 """
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="needs Linux's /proc/self/schedstat")
+DISTURBED = ("for a processor that other programs used", "event loop was late")
+
+pytestmark = [
+    pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="needs Linux's /proc/self/schedstat"),
+    pytest.mark.alone,
+]
 
 
 @contextmanager
@@ -90,9 +95,18 @@ def warnings(run: Finished) -> list[str]:
     return told
 
 
+def run_undisturbed(loads: LoadsRunner, *arguments: str) -> Finished:
+    """A run that no other program disturbed. One that was is told so, and rightly: it is run again, at most twice."""
+    for _ in range(3):
+        run = loads.run(*arguments)
+        if not any(disturbed in warning for warning in warnings(run) for disturbed in DISTURBED):
+            break
+    return run
+
+
 def test_an_easy_run_has_no_warnings_and_tells_how_it_fared(loads: LoadsRunner, nginx: Nginx) -> None:
     loads.write("easy.py", EASY)
-    run = loads.run("easy.py", "-u", "3", "-d", "4s", "--workers", "1", "--server-url", nginx.url)
+    run = run_undisturbed(loads, "easy.py", "-u", "3", "-d", "4s", "--workers", "1", "--server-url", nginx.url)
     assert run.exit_code == 0
     assert warnings(run) == []
     assert "Warning" not in run.out + run.err
@@ -110,7 +124,7 @@ def test_an_easy_run_has_no_warnings_and_tells_how_it_fared(loads: LoadsRunner, 
 
 def test_a_run_inside_the_command_tells_how_it_fared_too(loads: LoadsRunner, nginx: Nginx) -> None:
     loads.write("easy.py", EASY)
-    run = loads.run("easy.py", "-u", "2", "-d", "1s", "--workers", "0", "--server-url", nginx.url)
+    run = run_undisturbed(loads, "easy.py", "-u", "2", "-d", "1s", "--workers", "0", "--server-url", nginx.url)
     [health] = run.document["health"]
     assert (health["worker"], health["users"]) == (0, 2)
     assert warnings(run) == []
@@ -154,6 +168,6 @@ def test_long_garbage_collections_are_told(loads: LoadsRunner) -> None:
 def test_a_worker_that_comes_near_its_limit_of_open_files_is_told(loads: LoadsRunner, nginx: Nginx) -> None:
     loads.write("connections.py", CONNECTIONS)
     run = loads.run("connections.py", "-u", "10", "--workers", "1", "--server-url", nginx.url)
-    [warning] = warnings(run)
+    [warning] = [warning for warning in warnings(run) if "open of the" in warning]
     assert re.match(r"worker 0 had 1[01]\d files and connections open of the 128 allowed", warning)
     assert run.document["health"][0]["open_files"]["limit"] == 128

@@ -18,7 +18,7 @@ from tests.build import new_recorder
 from tests.integration.test_same_as_requests_bodies import DATA, FILES, JSON
 from tests.integration.test_same_as_requests_headers import AUTH, COOKIES, HEADERS
 from tests.integration.test_same_as_requests_urls import METHODS, PARAMS, TAILS
-from tests.parity import Call, Parity, engine_is_active, look_again, two_sessions
+from tests.parity import Call, Parity, engine_is_active, look_again, name_of, two_sessions
 from tests.parity_views import LOOKS, request_view, view
 from tests.torture_answers import moved
 
@@ -103,12 +103,12 @@ def test_any_mixture(both: Parity, data: st.DataObject) -> None:
     both.check(Call(method, both.url + tail, **kwargs), answers=answers)
 
 
-@pytest.mark.parametrize("timeout", TIMEOUTS, ids=repr)
+@pytest.mark.parametrize("timeout", TIMEOUTS, ids=name_of)
 def test_any_timeout(both: Parity, timeout: Any) -> None:
     both.check(Call("GET", f"{both.url}/x", timeout=timeout))
 
 
-@pytest.mark.parametrize("hooks", HOOKS, ids=lambda hooks: repr(hooks)[:40])
+@pytest.mark.parametrize("hooks", HOOKS, ids=name_of)
 def test_any_hooks(both: Parity, hooks: Any) -> None:
     both.check(Call("GET", f"{both.url}/x", hooks=hooks), recorded=False)
 

@@ -13,7 +13,7 @@ from requests.cookies import RequestsCookieJar
 from requests.structures import CaseInsensitiveDict
 from urllib3.util import SKIP_HEADER
 
-from tests.parity import Call, Fresh, Parity, two_sessions
+from tests.parity import Call, Fresh, Parity, name_of, two_sessions
 
 
 class Token(AuthBase):
@@ -107,7 +107,7 @@ def test_any_cookies(both: Parity, cookies: Any) -> None:
     both.check(Call("GET", f"{both.url}/a/b", cookies=cookies, headers={"Cookie": "own=1"}))
 
 
-@pytest.mark.parametrize("auth", AUTH, ids=repr)
+@pytest.mark.parametrize("auth", AUTH, ids=name_of)
 def test_any_auth(both: Parity, auth: Any) -> None:
     both.check(Call("POST", f"{both.url}/x", auth=auth, data=b"body"))
     both.check(Call("GET", f"http://a:b@127.0.0.1:{both.server.port}/x", auth=auth))
