@@ -1,4 +1,4 @@
-"""Durations as people write them, and back: ``90s``, ``1m30s``, ``250ms``.
+"""Durations as people write them, and back: ``90s``, ``1m30s``, ``250ms``. Sizes: ``2g``, ``100m``.
 
 Pure text and numbers; time is integer microseconds (`_us`) inside Loads. Imports nothing but errors.
 """
@@ -6,6 +6,7 @@ Pure text and numbers; time is integer microseconds (`_us`) inside Loads. Import
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 from loads.errors import UsageError
 
@@ -16,6 +17,9 @@ _NUMBER = r"\d{1,12}(?:\.\d{1,12})?"
 _PART = re.compile(rf"({_NUMBER})(us|ms|s|m|h|d)", re.ASCII)
 _LONGEST_US = 366 * _UNIT_US["d"]
 _DURATION_HINT = "write it with its unit, like 90s, 1m30s or 250ms"
+_SIZE = re.compile(rf"({_NUMBER})([kmgt]?)b?", re.ASCII)
+_SIZE_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_LARGEST_BYTES = (1 << 62) - 1
 
 
 def parse_duration_us(text: str) -> int:
@@ -50,6 +54,19 @@ def format_duration(duration_us: int) -> str:
         return f"{hours}h{minutes:02d}m" if minutes else f"{hours}h"
     minutes = seconds // 60
     return f"{minutes}m{seconds % 60:02d}s" if seconds % 60 else f"{minutes}m"
+
+
+def parse_size_bytes(text: str) -> int:
+    """`text` (``2g``, ``100m``, ``1.5k``; a bare number counts bytes) as bytes, zero or more; ``k`` is 1,024.
+
+    Raises:
+        UsageError: it is not a size.
+    """
+    found = _SIZE.fullmatch(text.strip().lower())
+    size_bytes = round(Decimal(found[1]) * _SIZE_UNITS[found[2]]) if found else -1
+    if not 0 <= size_bytes <= _LARGEST_BYTES:
+        raise UsageError(f"{text!r} is not a size", "write it with its unit, like 2g, 100m or 64k")
+    return size_bytes
 
 
 def sendable(text: str) -> str:

@@ -11,18 +11,19 @@ from contextlib import suppress
 from pathlib import Path
 
 from loads.agent.events import Remains
+from loads.pool.confine import make_place
 from loads.pool.estate import LAST_WORDS_SUFFIX, is_alive, read_estate
 from loads.wire.messages import Delta
 
 
 class Pages:
-    """Below `directory`; `own` is for the workers of this process."""
+    """Below `directory`; `own` is for the workers of this process. `passable`: they are another user's."""
 
-    def __init__(self, directory: Path, incarnation: int) -> None:
+    def __init__(self, directory: Path, incarnation: int, *, passable: bool = False) -> None:
         self._directory = directory
         self.own = directory / f"{incarnation:016x}"
-        directory.mkdir(mode=0o700, exist_ok=True)
-        self.own.mkdir(mode=0o700)
+        make_place(directory, passable=passable)
+        make_place(self.own, passable=passable)
 
     def clear(self, needed: Collection[str]) -> None:
         """Remove what earlier processes left, but for pages that are `needed` or whose worker still lives."""

@@ -17,22 +17,24 @@ from typing import Final
 
 from loads.agent.records import Base, Format, Record, encode_record, read_spool
 from loads.errors import LoadsError
+from loads.pool.confine import make_place
 
 _RECORDS: Final = "records"
 
 
 class Spool:
-    """All the files of runs of an agent, below `directory`."""
+    """All the files of runs of an agent, below `directory`. `passable`: another user works in the ``work`` of a run."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, passable: bool = False) -> None:
         self._directory = directory
+        self._passable = passable
         self._open: dict[tuple[str, int], int] = {}
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_place(directory, passable=passable)
 
     def place(self, run: str, incarnation: int) -> Path:
         """The directory of that part of a run; made when missing."""
         path = self._directory / f"{run}-{incarnation:016x}"
-        path.mkdir(mode=0o700, exist_ok=True)
+        make_place(path, passable=self._passable)
         return path
 
     def append(self, run: str, incarnation: int, record: Record) -> None:
@@ -50,15 +52,19 @@ class Spool:
         """Let the records begin anew with `base`; at no moment are there none."""
         path = self.place(run, incarnation) / _RECORDS
         fresh = path.with_suffix(".new")
-        fresh.write_bytes(encode_record(Format()) + encode_record(base))
-        fresh.chmod(0o600)
+        fresh.unlink(missing_ok=True)
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            _write(descriptor, encode_record(Format()) + encode_record(base))
+        finally:
+            os.close(descriptor)
         self._close(run, incarnation)
         fresh.replace(path)
 
     def drop(self, run: str, incarnation: int) -> None:
         """Remove all of it."""
         self._close(run, incarnation)
-        shutil.rmtree(self.place(run, incarnation), ignore_errors=True)
+        shutil.rmtree(self.place(run, incarnation), ignore_errors=True)  # it goes after no link, whoever swaps one in
 
     def found(self) -> Iterator[tuple[str, int, tuple[Record, ...]]]:
         """What earlier processes left: run, incarnation, records.

@@ -15,8 +15,17 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
+from loads.errors import ProtocolError
 from loads.metrics.counters import PAGE_BYTES, Counts, read_note
+from loads.pool.confine import Confinement, WorkerUser, not_startable
+from loads.pool.estate import LAST_WORDS_SUFFIX
+from loads.wire.codec import from_worker
+
+_TRIAL_S: Final = 60.0
+"""How long the first worker of an agent may take to say that it lives."""
+_TOLD_BYTES: Final = 1 << 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,24 +67,78 @@ class Child:
             end.close()
         os.close(self.page)
 
+    async def bury(self) -> None:
+        """End it, and remove what it leaves."""
+        self.kill()
+        await self.process.wait()
+        self.close()
+        self.path.unlink(missing_ok=True)
+        _last_words(self.path).unlink(missing_ok=True)
 
-async def start_child(directory: Path) -> Child:
+
+async def start_child(directory: Path, confinement: Confinement) -> Child:
     """Start a worker process, with its page in `directory`."""
     incarnation = secrets.randbits(64)
     path = directory.absolute() / f"worker-{incarnation:016x}.page"  # the worker goes to another directory
-    page = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    page = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        return await _start(incarnation, path, page, confinement)
+    except BaseException:
+        os.close(page)
+        path.unlink(missing_ok=True)
+        _last_words(path).unlink(missing_ok=True)
+        raise
+
+
+async def try_child(directory: Path, confinement: Confinement) -> None:
+    """See that a worker comes to life there.
+
+    Raises:
+        UsageError: it does not.
+    """
+    try:
+        child = await start_child(directory, confinement)
+    except OSError as error:
+        raise not_startable(confinement.user, str(error)) from error
+    try:
+        async with asyncio.timeout(_TRIAL_S):
+            while data := await child.reader.read(_TOLD_BYTES):
+                if any(True for _ in from_worker().feed(data)):
+                    return
+            said = (await child.err.read()).decode(errors="replace")
+            await child.process.wait()  # it has closed all that it had
+            raise not_startable(confinement.user, said)
+    except (TimeoutError, ConnectionError, ProtocolError) as error:
+        raise not_startable(confinement.user, f"it does not speak ({error})") from error
+    finally:
+        await child.bury()
+
+
+async def _start(incarnation: int, path: Path, page: int, confinement: Confinement) -> Child:
+    user = confinement.user
+    if user is not None:
+        _give(page, _last_words(path), user)
+    limits = (f"{number}={most}" for number, most in confinement.limits.items())
     ours, theirs = socket.socketpair()
     out_end, out_start = os.pipe()
     err_end, err_start = os.pipe()
     try:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", "loads.worker", str(theirs.fileno()), str(path), f"{incarnation:x}"),
+            *(sys.executable, "-P", "-m", "loads.worker", str(theirs.fileno()), str(path), f"{incarnation:x}", *limits),
             pass_fds=[theirs.fileno()],
             stdin=asyncio.subprocess.DEVNULL,
             stdout=out_start,
             stderr=err_start,
             start_new_session=True,
+            env=confinement.variables,
+            cwd=None if user is None else "/",  # the agent's own may be closed to it
+            **({} if user is None else user.as_started),
         )
+    except BaseException:
+        ours.close()
+        os.close(out_end)
+        os.close(err_end)
+        raise
     finally:
         theirs.close()
         os.close(out_start)
@@ -85,6 +148,18 @@ async def start_child(directory: Path) -> Child:
     writer = await _write_only(ours.dup())
     reader, both = await asyncio.open_connection(sock=ours)
     return Child(incarnation, path, process, reader, writer, out, err, page, (out_transport, err_transport, both))
+
+
+def _give(page: int, last_words: Path, user: WorkerUser) -> None:
+    """Both files become `user`'s. He can't make any beside them, for he must not remove those of others."""
+    words = os.open(last_words, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    for descriptor in (page, words):
+        os.fchown(descriptor, user.uid, user.gid)
+    os.close(words)
+
+
+def _last_words(page: Path) -> Path:
+    return page.with_name(page.name + LAST_WORDS_SUFFIX)
 
 
 async def _read_pipe(descriptor: int) -> tuple[asyncio.StreamReader, asyncio.BaseTransport]:

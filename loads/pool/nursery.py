@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from loads.pool.child import Child, start_child
+from loads.pool.confine import Confinement
 
 AFTER_DEATH_S: Final = 5.0
 """How long the place of a spare that died stays empty: whatever kills spares at their start must not keep us busy."""
@@ -23,8 +24,9 @@ class Nursery:
     A failure to start one is told to who asks for one; in the background it counts as a death.
     """
 
-    def __init__(self, directory: Path, size: int) -> None:
+    def __init__(self, directory: Path, size: int, confinement: Confinement | None = None) -> None:
         self._directory = directory
+        self._confinement = confinement or Confinement()
         self._size = size
         self._spares: deque[Child] = deque()
         self._wanted = asyncio.Event()
@@ -56,7 +58,7 @@ class Nursery:
             watcher.cancel()
         await asyncio.gather(*self._watchers.values(), return_exceptions=True)
         while self._spares:
-            await self._bury(self._spares.popleft())
+            await self._spares.popleft().bury()
 
     def pause(self) -> None:
         """Start no more for now: a run begins, and needs the processors."""
@@ -74,8 +76,8 @@ class Nursery:
             self._wanted.set()
             if child.process.returncode is None:
                 return child
-            await self._bury(child)
-        return await start_child(self._directory)
+            await child.bury()
+        return await start_child(self._directory, self._confinement)
 
     async def _fill(self) -> None:
         """Start what is missing, one after the other, whenever that is wanted and allowed."""
@@ -88,7 +90,7 @@ class Nursery:
                 self._wanted.clear()
                 continue
             try:
-                child = await start_child(self._directory)
+                child = await start_child(self._directory, self._confinement)
             except OSError:
                 self._wanted.clear()
                 asyncio.get_running_loop().call_later(AFTER_DEATH_S, self._wanted.set)
@@ -101,13 +103,5 @@ class Nursery:
         await child.process.wait()
         self._spares.remove(child)
         del self._watchers[child]
-        await self._bury(child)
+        await child.bury()
         asyncio.get_running_loop().call_later(AFTER_DEATH_S, self._wanted.set)
-
-    @staticmethod
-    async def _bury(child: Child) -> None:
-        """End it, and remove what it leaves."""
-        child.kill()
-        await child.process.wait()
-        child.close()
-        child.path.unlink(missing_ok=True)

@@ -17,6 +17,7 @@ from typing import Any
 
 from loads.errors import ProtocolError
 from loads.pool.child import Child, start_child
+from loads.pool.confine import Confinement
 from loads.pool.events import (
     AllGone,
     AllLoaded,
@@ -62,8 +63,8 @@ class WorkerPool:
 
     When `report` returns, its owner has what it was told: then the worker is told so, and forgets it. With `own_lease`
     the workers' leave to start iterations is renewed here; else the owner has to, with `Lease`. Processes come from the
-    `nursery`, where there is one. Use as an async context manager: leaving it kills what is left. `broken` fails when
-    the pool itself does.
+    `nursery`, where there is one; else they get what those of a local run do. Use as an async context manager: leaving
+    it kills what is left. `broken` fails when the pool itself does.
     """
 
     def __init__(
@@ -127,7 +128,10 @@ class WorkerPool:
 
     async def _run_worker(self, number: int) -> None:
         """One process's life, from its start to the last byte it wrote."""
-        child = await (start_child(self._directory) if self._nursery is None else self._nursery.take())
+        if self._nursery is None:
+            child = await start_child(self._directory, Confinement())
+        else:
+            child = await self._nursery.take()
         worker = self._workers[number] = _Worker(number, child)
         if self._closing:
             child.kill()

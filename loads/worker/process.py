@@ -6,6 +6,7 @@ import gc
 import logging
 import os
 import select
+import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -223,6 +224,7 @@ class Worker:
 
     def _load(self, message: Load) -> None:
         try:
+            _set_variables(message.env)
             if message.directory is not None:
                 os.chdir(message.directory)
             if message.log_level is not None:
@@ -342,6 +344,16 @@ def _net_settings(options: HttpOptions) -> NetSettings:
         user_agent=options.user_agent,
         source_addresses=options.source_addresses,
     )
+
+
+def _set_variables(variables: dict[str, str]) -> None:
+    """What --env says, for the tests and what they start. Told without a value: those are for nobody's log."""
+    for name, value in variables.items():
+        try:
+            os.environ[name] = value
+        except (OSError, ValueError):
+            raise OSError(f"{sendable(repr(name))} with its value can't be in an environment") from None
+    time.tzset()
 
 
 def _set_up_logging(level: str, file: str | None) -> None:

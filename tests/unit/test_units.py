@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loads.errors import UsageError
-from loads.units import US_PER_S, format_duration, parse_duration_us, plural
+from loads.units import US_PER_S, format_duration, parse_duration_us, parse_size_bytes, plural
 
 MINUTE_US = 60 * US_PER_S
 HOUR_US = 60 * MINUTE_US
@@ -120,3 +120,26 @@ def test_minutes_are_rounded_above_an_hour() -> None:
 def test_digits_are_ascii() -> None:
     with pytest.raises(UsageError):
         parse_duration_us("٣s")
+
+
+@given(st.integers(0, 1 << 31), st.sampled_from([("", 0), ("k", 10), ("M", 20), ("gb", 30), ("b", 0)]))
+def test_a_size_is_read_with_its_unit(amount: int, unit: tuple[str, int]) -> None:
+    assert parse_size_bytes(f" {amount}{unit[0]} ") == amount << unit[1]
+
+
+def test_a_part_of_a_unit_is_a_size() -> None:
+    assert parse_size_bytes("1.5k") == 1_536
+    assert parse_size_bytes("0.1g") == 107_374_182
+
+
+@given(st.text("0123456789.kmgtb -x", max_size=12))
+def test_no_text_is_more_than_refused_as_a_size(text: str) -> None:
+    with suppress(UsageError):
+        assert 0 <= parse_size_bytes(text) < 1 << 62
+
+
+@pytest.mark.parametrize("text", ["", "k", "-1", "1 k", "1kk", "1e3", "nan", "٣", "9999999t"])
+def test_anything_else_is_no_size(text: str) -> None:
+    with pytest.raises(UsageError, match="is not a size") as caught:
+        parse_size_bytes(text)
+    assert caught.value.hint

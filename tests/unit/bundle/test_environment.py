@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from loads.bundle.environment import EnvironmentFailed, environment_key, platform_tag, prepare, python_tag
+from loads.bundle.environment import EnvironmentFailed, _environment, environment_key, platform_tag, prepare, python_tag
 from tests.commands import alive
 from tests.servers import wait_until
 
@@ -200,3 +200,19 @@ def test_a_key_is_of_everything_that_makes_a_difference() -> None:
     assert environment_key(["a", "b"], *base[1:]) in keys
     assert python_tag().startswith(sys.implementation.name)
     assert platform_tag()
+
+
+def test_pip_sees_what_tests_see_and_its_own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It runs code of packages that it builds."""
+    ours = {"AWS_SECRET": "1", "LOADS_JOIN": "2", "PIP_INDEX_URL": "https://x", "PIP_TARGET": "/x", "PATH": "ours"}
+    for name, text in ours.items():
+        monkeypatch.setenv(name, text)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    given = _environment({"PATH": "theirs"})
+    assert {name: text for name, text in given.items() if name in ours} == {
+        "PIP_INDEX_URL": "https://x",
+        "PATH": "theirs",
+    }
+    assert {name for name in given if not name.startswith("PIP_")} == {"PATH"}
+    assert _environment(None)["AWS_SECRET"] == "1"

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loads.metrics.counters import PAGE_BYTES, STARTED, Counts, write_note
+from loads.pool import estate
 from loads.pool.estate import LAST_WORDS_SUFFIX, is_alive, read_estate
 from loads.wire.codec import frame
 from loads.wire.messages import Bye, Delta, Up
@@ -60,3 +61,18 @@ def test_a_page_that_nobody_holds_is_a_dead_workers(tmp_path: Path) -> None:
 
 def test_both_ends_agree_where_the_last_words_are() -> None:
     assert LAST_WORDS_SUFFIX == link.LAST_WORDS_SUFFIX
+
+
+def test_a_link_in_place_of_a_file_is_none(tmp_path: Path) -> None:
+    """The files may be another user's, who would have us read what he may not."""
+    other = leave(tmp_path, FRAMES[0])
+    page = tmp_path / "elsewhere.page"
+    page.symlink_to(other)
+    page.with_name(page.name + LAST_WORDS_SUFFIX).symlink_to(other.with_name(other.name + LAST_WORDS_SUFFIX))
+    assert read_estate(page) == (Counts(), "", [])
+    assert not is_alive(page)
+
+
+def test_words_without_end_are_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(estate, "MOST_WORDS_BYTES", len(FRAMES[0]) + 1)
+    assert read_estate(leave(tmp_path, b"".join(FRAMES)))[2] == WORDS[:1]
