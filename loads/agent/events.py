@@ -108,7 +108,12 @@ class Tick:
     load: float = 0.0
 
 
-Event = Linked | Heard | Obtained | NotObtained | Pooled | PoolBroke | Inherited | Buried | Tick
+@dataclass(frozen=True)
+class Leave:
+    """Somebody wants it to go: once its run is over. Said again: now."""
+
+
+Event = Linked | Heard | Obtained | NotObtained | Pooled | PoolBroke | Inherited | Buried | Tick | Leave
 
 # Effects.
 
@@ -198,10 +203,15 @@ class Quit:
 
 
 @dataclass(frozen=True)
+class Depart:
+    """Nothing keeps it any more, or nothing shall: end."""
+
+
+@dataclass(frozen=True)
 class Log:
     """For whoever reads the agent's log."""
 
     text: str
 
 
-Effect = Send | Obtain | OpenPool | ToPool | ClosePool | Append | Rewrite | Drop | Watch | Quit | Log
+Effect = Send | Obtain | OpenPool | ToPool | ClosePool | Append | Rewrite | Drop | Watch | Quit | Depart | Log

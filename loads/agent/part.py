@@ -27,19 +27,32 @@ from loads.wire.messages import Load, Loaded
 
 MOST_EARLY: Final = 500
 """Lines that are kept of those printed while the tests are loaded."""
+_STILL = (Stage.PREPARING, Stage.LOADED, Stage.READY, Stage.RESTING, Stage.COMPLETE, Stage.FAILED)
+"""Stages in which nothing is done but to wait for the broker, or nothing that counts."""
 _BEGUN = (Stage.FITTING, Stage.READY, Stage.RUNNING, Stage.RESTING)
 
 
 class Part:
-    """Of `prepare.run`. `offset_us` gives the broker's clock minus ours, `limit` the most workers of this machine."""
+    """Of `prepare.run`. `offset_us` gives the broker's clock minus ours, `limit` the most workers of this machine.
+
+    `capped`: there is a number of users that must not be exceeded at any moment.
+    """
 
     def __init__(
-        self, prepare: Prepare, incarnation: int, limit: int, offset_us: Callable[[], int | None], name: str
+        self,
+        prepare: Prepare,
+        incarnation: int,
+        limit: int,
+        offset_us: Callable[[], int | None],
+        name: str,
+        *,
+        capped: bool = False,
     ) -> None:
         self.outbox = Outbox(prepare.run, incarnation)
         self.stage = Stage.PREPARING
         self.lease_until_us = 0
         self._name = name
+        self._capped = capped
         self._prepare = prepare
         self._offset_us = offset_us
         self._workers = max(1, min(limit, prepare.slots, prepare.workers or limit))
@@ -109,6 +122,7 @@ class Part:
             select=spec.select,
             log_level=spec.log_level,
             directory=directory,
+            env=spec.env,
         )
         return [OpenPool(self.run, self._workers, load)]
 
@@ -136,6 +150,10 @@ class Part:
         """Iterations may start until then."""
         self.lease_until_us = until_us
         return [ToPool(self.run, pool.Lease(until_us))] if self.stage in _BEGUN else []
+
+    def is_still(self, now_us: int) -> bool:
+        """Whether nothing of it runs without the broker's word, but for iterations that were begun."""
+        return self.stage in _STILL or (self.stage is Stage.RUNNING and now_us > self.lease_until_us)
 
     def meet_anew(self) -> None:
         """The broker may be on another clock: what ours lost so far stands, and is counted on from here."""
@@ -241,9 +259,15 @@ class Part:
         return [*self._move(Stage.RUNNING), ToPool(self.run, pool.Lease(self.lease_until_us)), ToPool(self.run, start)]
 
     def _hold(self, hold: Hold) -> list[Effect]:
-        """Let go first, take then: what is cut anew may change hands among our own workers, too."""
+        """Let go first, take then: what is cut anew may change hands among our own workers, too.
+
+        Where users are capped, what is let go still counts until its last iterations are over.
+        """
         self._wanted = hold.holding
         new, missing = difference(self._portions, hold.portions)
+        if self._capped and self._shares and new:
+            self._hold_next = hold
+            return []
         if not new or not missing:
             self._hold_next = None
             return self._share(hold.portions, hold.from_phase)

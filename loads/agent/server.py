@@ -15,11 +15,13 @@ from loads.agent.events import (
     Append,
     Buried,
     ClosePool,
+    Depart,
     Drop,
     Effect,
     Event,
     Heard,
     Inherited,
+    Leave,
     Linked,
     Log,
     NotObtained,
@@ -41,6 +43,8 @@ from loads.agent.spool import Spool
 from loads.agent.state import Agent, AgentState
 from loads.errors import LoadsError, ProtocolError, UsageError
 from loads.plan.share import most_slots
+from loads.pool.child import try_child
+from loads.pool.confine import Confinement
 from loads.pool.events import Begin, Go
 from loads.pool.events import Event as PoolEvent
 from loads.pool.limits import find_file_doubts
@@ -52,12 +56,23 @@ from loads.wire.endpoint import Endpoint
 
 TICK_S: Final = 0.25
 BURIAL_S: Final = 0.1
+DROP_S: Final = 5.0
 
 
 class AgentServer:
-    """One agent, with its state in `directory`, which is locked for it. `say` takes lines for its log."""
+    """One agent, with its state in `directory`, which is locked for it. `say` takes lines for its log.
 
-    def __init__(self, agent: Agent, endpoint: Endpoint, directory: Path, say: Callable[[str], None]) -> None:
+    Workers get what `confinement` says.
+    """
+
+    def __init__(
+        self,
+        agent: Agent,
+        endpoint: Endpoint,
+        directory: Path,
+        say: Callable[[str], None],
+        confinement: Confinement,
+    ) -> None:
         self._agent = agent
         self._directory = directory
         self._say = say
@@ -65,16 +80,20 @@ class AgentServer:
         self._dealer = Dealer(
             endpoint, role=Role.AGENT, version=agent.version, heard=self._heard, changed=lambda up: self._do(Linked(up))
         )
-        self._spool = Spool(directory / "runs")
-        self._pages = Pages(directory / "workers", agent.incarnation)
-        self._provision = Provision(directory, self._dealer.send)
-        self._nursery = Nursery(self._pages.own, agent.limit)
+        self._confinement = confinement
+        passable = confinement.user is not None
+        self._spool = Spool(directory / "runs", passable=passable)
+        self._pages = Pages(directory / "workers", agent.incarnation, passable=passable)
+        self._provision = Provision(directory, self._dealer.send, confinement)
+        self._nursery = Nursery(self._pages.own, agent.limit, confinement)
         self._pools: dict[str, tuple[WorkerPool, asyncio.Task[None]]] = {}
         self._obtaining: dict[str, asyncio.Task[None]] = {}
         self._queue: deque[Event] = deque()
         self._doing = False
         self._told_too_large = False
+        self._told_trouble: LoadsError | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._drops: set[asyncio.Task[None]] = set()
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def __repr__(self) -> str:
@@ -84,9 +103,12 @@ class AgentServer:
         """Work for the broker until `stop`.
 
         Raises:
-            LoadsError: the broker will not have this agent, or its state directory holds what it can't read.
+            LoadsError: the broker will not have this agent, its state directory holds what it can't read, or no
+                worker can live as it is to.
         """
         try:
+            if self._confinement.is_special:
+                await try_child(self._pages.own, self._confinement)
             inherited = list(self._spool.found())
             async with self._nursery, self._dealer:
                 for run, incarnation, records in inherited:
@@ -94,6 +116,7 @@ class AgentServer:
                 self._pages.clear(self._state.pages())
                 while not self._over.done():
                     self._do(Tick(os.getloadavg()[0]))
+                    self._tell_trouble()
                     self._provision.tick()
                     await asyncio.wait([self._over], timeout=TICK_S)
                 if self._state.part is not None:
@@ -102,6 +125,10 @@ class AgentServer:
         finally:
             self._pages.close()
         self._over.result()
+
+    def leave(self) -> None:
+        """Leave once the run that it works for is over, if there is one; when that was said already, now."""
+        self._do(Leave())
 
     def stop(self) -> None:
         """Leave now; what was measured stays in the state directory, and the next agent there delivers it."""
@@ -121,7 +148,9 @@ class AgentServer:
         os._exit(status)
 
     async def _end(self) -> None:
-        """Let go of everything."""
+        """Let go of everything; what is done with is removed first."""
+        if self._drops:
+            await asyncio.wait(self._drops, timeout=DROP_S)
         tasks = [*self._tasks, *(task for _, task in self._pools.values())]
         for task in tasks:
             task.cancel()
@@ -164,7 +193,9 @@ class AgentServer:
             case Rewrite(run, incarnation, base):
                 self._spool.rewrite(run, incarnation, base)
             case Drop(run, incarnation, pages):
-                self._spawn(self._drop(run, incarnation, pages))
+                drop = self._spawn(self._drop(run, incarnation, pages))
+                self._drops.add(drop)
+                drop.add_done_callback(self._drops.discard)
             case Obtain():
                 self._obtaining[effect.run] = self._spawn(self._obtain(effect))
             case OpenPool():
@@ -178,8 +209,16 @@ class AgentServer:
             case Quit(reason, hint):
                 if not self._over.done():
                     self._over.set_exception(UsageError(reason, hint))
+            case Depart():
+                self.stop()
             case Log(text):
                 self._say(text)
+
+    def _tell_trouble(self) -> None:
+        """Why there is no way to the broker, once."""
+        trouble, self._told_trouble = self._told_trouble, self._dealer.trouble
+        if self._told_trouble is not None and str(self._told_trouble) != str(trouble):
+            self._say(f"{self._told_trouble.message}; it is tried again\n  {self._told_trouble.hint}")
 
     def _send_batch(self, batch: bytes) -> None:
         """A batch that is too large stays in the spool, and those after it wait for it. The agent goes on."""
@@ -193,7 +232,7 @@ class AgentServer:
     async def _obtain(self, effect: Obtain) -> None:
         run = effect.run
         own = self._spool.place(run, self._agent.incarnation) / "work"
-        work = own if effect.test_dir is None else self._directory / "work" / effect.test_dir
+        work = own if effect.test_dir is None else self._provision.named(effect.test_dir)
         try:
             search_path = await self._provision.obtain(effect.bundle, work)
         except NotProvided as error:
@@ -229,7 +268,7 @@ class AgentServer:
             self._nursery.resume()
         if isinstance(event, Begin):
             users = most_slots(event.portions, (phase.users for phase in event.plan.phases))
-            for doubt in find_file_doubts(users // self._agent.limit):
+            for doubt in find_file_doubts(users // self._agent.limit, self._confinement.limits):
                 self._state.warn(doubt)
         if run in self._pools:
             self._pools[run][0].handle(event)

@@ -8,19 +8,23 @@ answer lay in a buffer while the agent stood still, it gives no more time than t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from loads.agent.clock import BrokerClock
+from loads.agent.estates import Estate, read_remains
 from loads.agent.events import (
     Append,
     Buried,
     ClosePool,
+    Depart,
     Drop,
     Effect,
     Event,
     Heard,
     Inherited,
+    Leave,
     Linked,
     Log,
     NotObtained,
@@ -28,19 +32,17 @@ from loads.agent.events import (
     PoolBroke,
     Pooled,
     Quit,
-    Remains,
     Rewrite,
     Send,
     Tick,
     Watch,
 )
+from loads.agent.leaving import Leaving
 from loads.agent.outbox import Outbox
 from loads.agent.part import Part
-from loads.agent.records import Acked, Died, Got, Sealed
-from loads.metrics.counters import Counts
-from loads.metrics.result import Loss
+from loads.agent.records import Acked, Sealed
 from loads.pool.output import Printed
-from loads.units import US_PER_S
+from loads.units import US_PER_S, plural
 from loads.wire.cluster import (
     Beat,
     Beaten,
@@ -52,7 +54,6 @@ from loads.wire.cluster import (
     Go,
     Halt,
     Hold,
-    Lost,
     Prepare,
     Rejected,
     Release,
@@ -71,11 +72,15 @@ SEND_AGAIN_US: Final = 5_000_000
 ASK_AGAIN_US: Final = 2 * US_PER_S
 """A broker that is connected and has not answered is asked again."""
 REWRITE_BYTES: Final = 8 << 20
+INSECURE: Final = "INSECURE: this broker lets in whoever can reach it, to run any code here"
 
 
 @dataclass(frozen=True)
 class Agent:
-    """What an agent is: `limit` is the most workers it runs, `grace_us` its patience with a broker that is gone."""
+    """What an agent is: `limit` is the most workers it runs, `grace_us` its patience with a broker that is gone.
+
+    `labels` are what runs choose it by, `max_users` the most virtual users at a time; None: any number.
+    """
 
     name: str
     identity: int
@@ -85,6 +90,8 @@ class Agent:
     limit: int
     version: str
     grace_us: int = GRACE_US
+    labels: Mapping[str, str] = field(default_factory=dict)
+    max_users: int | None = None
 
 
 class AgentState:
@@ -103,6 +110,8 @@ class AgentState:
         self._sealed_us = 0
         self._acked_us = 0
         self._spooled: dict[tuple[str, int], int] = {}
+        self._leaving: Leaving | None = None
+        self._heard_us = 0
 
     def __repr__(self) -> str:
         link = "enlisted" if self._enlisted else "linked" if self._up else "alone"
@@ -110,7 +119,15 @@ class AgentState:
 
     def handle(self, event: Event, now_us: int) -> list[Effect]:
         """What follows from `event`."""
+        effects = self._handle(event, now_us)
+        if self._leaving is None or Depart() in effects or not self._may_go(self._leaving, now_us):
+            return effects
+        return [*effects, Depart()]
+
+    def _handle(self, event: Event, now_us: int) -> list[Effect]:
         match event:
+            case Leave():
+                return self._leave(now_us)
             case Linked(up):
                 return self._linked(up, now_us)
             case Heard(message):
@@ -121,8 +138,26 @@ class AgentState:
                 return self._inherit(event)
             case Buried():
                 return self._bury(event)
-            case _:
+            case Obtained() | NotObtained() | Pooled() | PoolBroke():
                 return self._of_part(event, now_us)
+
+    def _leave(self, now_us: int) -> list[Effect]:
+        """What it has it does to the end, and takes nothing new; when that was said already, it goes."""
+        if self._leaving is not None:
+            return [Depart()]
+        self._leaving = Leaving(now_us)
+        first: list[Effect] = []
+        if self.part is not None:
+            first = [Log(f"finishes {self.part.run} first; again to leave now")]
+        elif self.estates and self._enlisted:
+            first = [Log(f"delivers first what {plural(len(self.estates), 'earlier run')} left; again to leave now")]
+        return [*first, *self._beat(0.0, now_us)]
+
+    def _may_go(self, leaving: Leaving, now_us: int) -> bool:
+        silent_us = now_us - self._heard_us
+        return leaving.is_done(
+            self.part, has_estates=bool(self.estates), enlisted=self._enlisted, silent_us=silent_us, now_us=now_us
+        )
 
     def _of_part(self, event: Obtained | NotObtained | Pooled | PoolBroke, now_us: int) -> list[Effect]:
         part = self.part
@@ -145,15 +180,18 @@ class AgentState:
     def _linked(self, up: bool, now_us: int) -> list[Effect]:
         answered, self._answered = self._answered, False
         self._up, self._enlisted, self._asked_us = up, False, now_us
+        if self._leaving is not None:
+            self._leaving.meets_anew()
         if up or self.part is None or not answered or now_us > self._lease_until_us:
             return []  # after a silence our users are others' already; no connection after another prolongs the grace
         self._lease_until_us = now_us + self.agent.grace_us
         return self.part.lease(self._lease_until_us)
 
     def _heard(self, message: ToAgent, now_us: int) -> list[Effect]:
+        self._heard_us = now_us
         match message:
-            case Welcome():
-                return [Send(self._enlist(now_us))]
+            case Welcome(insecure=insecure):
+                return [*([Log(INSECURE)] if insecure else []), Send(self._enlist(now_us))]
             case Enlisted():
                 return self._enter(now_us)
             case Rejected(reason, hint):
@@ -180,6 +218,8 @@ class AgentState:
             host=agent.host,
             cores=agent.cores,
             version=agent.version,
+            labels=dict(agent.labels),
+            max_users=agent.max_users,
             estates=tuple(self.estates),
             standing=None if self.part is None else self.part.standing_at(now_us),
         )
@@ -198,13 +238,21 @@ class AgentState:
         self._clock.hear(beaten.sent_us, beaten.broker_us, now_us)
         self._lease_until_us = beaten.sent_us + LEASE_US
         self._answered = True
+        if self._leaving is not None:
+            self._leaving.is_answered(beaten.sent_us)
         return [] if self.part is None else self.part.lease(self._lease_until_us)
 
     def _prepare(self, prepare: Prepare, now_us: int) -> list[Effect]:
-        if self.part is not None or (prepare.run, self.agent.incarnation) in self.estates:
+        agent = self.agent
+        if self.part is not None or self._leaving is not None or (prepare.run, agent.incarnation) in self.estates:
             return []
         self.part = Part(
-            prepare, self.agent.incarnation, self.agent.limit, lambda: self._clock.offset_us, self.agent.name
+            prepare,
+            agent.incarnation,
+            agent.limit,
+            lambda: self._clock.offset_us,
+            agent.name,
+            capped=agent.max_users is not None,
         )
         self.part.lease_until_us = self._lease_until_us
         self._acked_us = now_us
@@ -215,6 +263,8 @@ class AgentState:
         if outbox is None or seq <= outbox.acked:
             return []
         self._acked_us = now_us
+        if self._leaving is not None:
+            self._leaving.delivers(now_us)
         acked = Acked(seq)
         outbox.apply(acked)
         effects: list[Effect] = [Append(run, incarnation, acked)]
@@ -263,7 +313,10 @@ class AgentState:
             return []
         self._beat_us = now_us
         standing = None if self.part is None else self.part.standing_at(now_us)
-        return [Send(Beat(sent_us=now_us, load=load, standing=standing)), *self._completions()]
+        if self._leaving is not None:
+            self._leaving.beats(now_us)
+        beat = Beat(sent_us=now_us, load=load, standing=standing, leaving=self._leaving is not None)
+        return [Send(beat), *self._completions()]
 
     def _deliver(self, now_us: int) -> list[Effect]:
         """Seal what waits, and send what is due."""
@@ -303,7 +356,7 @@ class AgentState:
             return []
         effects: list[Effect] = []
         for remains in event.remains:
-            for record in _read_remains(estate.outbox, remains, self.agent.name):
+            for record in read_remains(estate.outbox, remains, self.agent.name):
                 estate.outbox.apply(record)
                 effects.append(Append(event.run, event.incarnation, record))
         estate.buried = True
@@ -336,42 +389,3 @@ class AgentState:
             if (outbox.run, outbox.incarnation) == (run, incarnation):
                 return outbox
         return None
-
-
-@dataclass
-class Estate:
-    """What an incarnation left; `buried` once its workers are gone, too, and what they left was taken."""
-
-    outbox: Outbox
-    buried: bool = False
-
-
-def _read_remains(outbox: Outbox, remains: Remains, name: str) -> list[Got | Died]:
-    """The records that a worker process still owes."""
-    desk = outbox.desks.get(remains.incarnation)
-    if desk is None:
-        return []
-    records: list[Got | Died] = []
-    counts, last_us = desk.counts, desk.last_us
-    for delta in remains.deltas:
-        if delta.seq == desk.seq + 1 + len(records):
-            records.append(Got(remains.incarnation, delta.t_us, delta))
-            counts = Counts(*(mine + more for mine, more in zip(counts, delta.summary.counts, strict=True)))
-            last_us = max(last_us, delta.t_us + US_PER_S)
-    there = Counts(*(max(both) for both in zip(remains.counts, counts, strict=True)))
-    missing = there - counts
-    iterations = there.started - counts.ended
-    if not any(missing) and not iterations:
-        return [*records, Died(remains.incarnation, None)]
-    loss = Loss(
-        worker=desk.worker,
-        agent=name,
-        incarnation=remains.incarnation,
-        reason="died with its agent" + (f" ({remains.note})" if remains.note else ""),
-        from_us=last_us,
-        to_us=last_us + US_PER_S,
-        iterations=iterations,
-        sent=missing.sent,
-        unsent=missing.unsent,
-    )
-    return [*records, Died(remains.incarnation, Lost(loss, missing.started, replaced=False, given_up=False))]

@@ -11,12 +11,16 @@ from loads.wire.cluster import AgentStatus, Enlist, Standing
 
 @dataclass
 class AgentSeen:
-    """One agent. `peer` is None while it is away; `standing` the run that it works for, as it says."""
+    """One agent. `peer` is None while it is away; `standing` the run that it works for, as it says.
+
+    `leaving`: it goes once that is over.
+    """
 
     enlist: Enlist
     peer: bytes | None
     standing: Standing | None = None
     load: float = 0.0
+    leaving: bool = False
 
 
 class Agents:
@@ -48,6 +52,7 @@ class Agents:
         """An agent offers itself. The incarnations of it that are over by that."""
         before = self.by_name.get(enlist.name)
         over: list[int] = []
+        leaving = before is not None and before.leaving and before.enlist.incarnation == enlist.incarnation
         if before is not None:
             if before.peer is not None:
                 self._names.pop(before.peer, None)
@@ -55,7 +60,7 @@ class Agents:
                 over.append(before.enlist.incarnation)
                 self._liveness.forget(before.enlist.incarnation)
                 self._speakers.pop(before.enlist.incarnation, None)
-        self.by_name[enlist.name] = AgentSeen(enlist, peer, enlist.standing)
+        self.by_name[enlist.name] = AgentSeen(enlist, peer, enlist.standing, leaving=leaving)
         self._names[peer] = enlist.name
         for incarnation in (enlist.incarnation, *(estate for _, estate in enlist.estates)):
             self._speakers[incarnation] = enlist.name
@@ -91,21 +96,25 @@ class Agents:
         return [incarnation for incarnation, speaker in self._speakers.items() if speaker in names] if names else []
 
     def free(self, busy: set[int]) -> list[AgentSeen]:
-        """Those that are there and work for nobody."""
+        """Those that are there, work for nobody and mean to stay."""
         silent = set(self._liveness.silent_now())
         return [
             agent
             for agent in self.by_name.values()
             if agent.peer is not None
             and agent.standing is None
+            and not agent.leaving
             and agent.enlist.incarnation not in busy
             and agent.enlist.incarnation not in silent
         ]
 
-    def are_leaving(self, runs: Container[str]) -> bool:
+    def come_free(self, runs: Container[str]) -> bool:
         """Whether some are about to be free: they still work for a run that is none of those that go on."""
         return any(
-            agent.peer is not None and agent.standing is not None and agent.standing.run not in runs
+            agent.peer is not None
+            and not agent.leaving
+            and agent.standing is not None
+            and agent.standing.run not in runs
             for agent in self.by_name.values()
         )
 
@@ -125,4 +134,6 @@ class Agents:
                 labels=enlist.labels,
                 run=agent.standing.run if agent.standing is not None else busy.get(name),
                 heard_us=now_us - (now_us if heard_us is None else heard_us),
+                leaving=agent.leaving,
+                max_users=enlist.max_users,
             )

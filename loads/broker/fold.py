@@ -56,6 +56,10 @@ class Fold:
         tally = self.tallies.get(incarnation)
         return 0 if tally is None else tally.seq
 
+    def warn(self, text: str) -> None:
+        """The result is to say `text`."""
+        self._warnings.append(text)
+
     def take(self, batch: Batch) -> bool:
         """Add `batch`, if it is the next of its incarnation."""
         tally = self.tallies.setdefault(batch.incarnation, Tally())

@@ -11,9 +11,11 @@ from datetime import datetime
 
 from loads.broker import shares
 from loads.broker.orders import LAST
+from loads.broker.queue import for_agents
 from loads.broker.record import RunRecord, Seat
 from loads.metrics.result import Place, Result
 from loads.plan.share import Portion
+from loads.units import plural
 from loads.wire.cluster import RunState, Stage, Standing
 from loads.wire.messages import Loaded
 from loads.wire.run import plan_run
@@ -44,10 +46,24 @@ def takers(record: RunRecord) -> dict[int, Seat]:
     return {each.incarnation: each for each in holders(record) if each.holding and each.stage not in LAST}
 
 
+def waited_for(record: RunRecord) -> list[Seat]:
+    """Those without whom a phase is not over. Of who joins, only what is counted: where time decides, it is not."""
+    return [seat for seat in holders(record) if not seat.joining or (seat.holding and not is_timed(record))]
+
+
+def assume_told(record: RunRecord) -> None:
+    """What is on the disk may be older than what agents did since."""
+    for seat in record.seats:
+        if seat.portions and seat.stage is Stage.LOADED and record.state in (RunState.RUNNING, RunState.ENDING):
+            seat.stage = Stage.FITTING
+
+
 def deal_out(record: RunRecord) -> None:
-    """At the start: an even share for each."""
-    dealt = shares.deal(range(len(record.seats))).values()
-    for seat, portions in zip(record.seats, dealt, strict=True):
+    """At the start: an even share for each that has room for it."""
+    assert record.plan is not None
+    rooms = {number: seat.max_users for number, seat in enumerate(record.seats)}
+    dealt, record.unheld = shares.deal(rooms, record.plan.max_users, rooms)
+    for seat, portions in zip(record.seats, dealt.values(), strict=True):
         seat.portions = portions
         _number(record, seat)
 
@@ -62,9 +78,11 @@ def let_join(record: RunRecord) -> bool:
         if not seat.joining or seat.stage is not Stage.LOADED or seat.holding:
             continue
         others = {other.incarnation: other for other in present if other is not seat and other.portions}
-        kept, given = shares.make_room({name: other.portions for name, other in others.items()}, record.plan)
+        held = {name: other.portions for name, other in others.items()}
+        kept, given, record.unheld = shares.make_room(held, open_users(record), seat.max_users, record.unheld)
         for name, portions in kept.items():
-            _hold(record, others[name], portions)
+            if set(portions) != set(held[name]):
+                _hold(record, others[name], portions)
         seat.portions, seat.holding, seat.from_phase = given, 1, first_open(record)
         seat.awaited = is_timed(record)
         _number(record, seat)
@@ -74,13 +92,58 @@ def let_join(record: RunRecord) -> bool:
 
 def give_away(record: RunRecord, seat: Seat) -> None:
     """Nobody waits for a newcomer's fixtures any more: what was lost must be run now."""
-    assert record.plan is not None
     others = takers(record)
-    held = {name: each.portions for name, each in others.items()}
-    for name, portions in shares.give_away(seat.portions, held, record.plan).items():
-        _hold(record, others[name], portions)
+    record.unheld += seat.portions
+    take_up(record, first_open(record))
     for each in others.values():
         each.awaited = False
+
+
+def take_up(record: RunRecord, from_phase: int) -> None:
+    """What nobody runs goes to who has room for it in the phases `from_phase` and after."""
+    others = takers(record)
+    users = open_users(record, from_phase)
+    held = {name: each.portions for name, each in others.items()}
+    rooms = {name: each.max_users for name, each in others.items()}
+    changed, record.unheld = shares.give_away(record.unheld, held, users, rooms)
+    for name, portions in changed.items():
+        _hold(record, others[name], portions, from_phase)
+
+
+def take_over(record: RunRecord, seat: Seat) -> tuple[str, str | None]:
+    """The share of `seat` is given away, if that is possible: what became of it, and what the result is to warn of."""
+    others = takers(record)
+    if not others:
+        record.state = RunState.ENDING
+        return "; no agent is left", None
+    if not has_open_phase(record) or record.stop is not None:
+        return "", None
+    give_away(record, seat)
+    told = f"; {plural(len(others), 'other')} took its users" if is_timed(record) else "; its iterations are not run"
+    left = unheld_users(record)
+    if not left:
+        return told, None
+    nobody = f"nobody runs {plural(left, 'user')} of agent {seat.agent}, which {seat.lost}"
+    return "; the others took those that they have room for", f"{nobody}: the others have no room (--max-users)"
+
+
+def drop(record: RunRecord, seat: Seat) -> None:
+    """Who can't join has no part in it any more."""
+    record.seats.remove(seat)
+    if seat.portions and record.state is RunState.RUNNING and has_open_phase(record) and takers(record):
+        give_away(record, seat)
+
+
+def open_users(record: RunRecord, from_phase: int | None = None) -> int:
+    """The most users of the phases in which they may change hands."""
+    assert record.plan is not None
+    first = first_open(record) if from_phase is None else from_phase
+    return max((phase.users for phase in record.plan.phases[first:]), default=0)
+
+
+def unheld_users(record: RunRecord) -> int:
+    """How many of them nobody runs."""
+    return shares.size(record.unheld, open_users(record))
 
 
 def places(record: RunRecord) -> list[Place]:
@@ -99,6 +162,7 @@ def make_plan(record: RunRecord, loaded: Loaded, started_at: datetime) -> Result
         UsageError: the load makes no sense.
     """
     seats = record.seats
+    record.submit = for_agents(record.submit, len(seats))
     workers = sum(seat.workers for seat in seats)
     record.plan, record.info = plan_run(
         record.submit.spec, loaded, workers, run=record.id, started_at=started_at, agents=len(seats)
@@ -129,8 +193,8 @@ def follow_clock(record: RunRecord, standing: Standing, clock: str, now_us: int)
     record.clock = clock
 
 
-def _hold(record: RunRecord, seat: Seat, portions: tuple[Portion, ...]) -> None:
-    seat.portions, seat.from_phase = portions, first_open(record)
+def _hold(record: RunRecord, seat: Seat, portions: tuple[Portion, ...], from_phase: int | None = None) -> None:
+    seat.portions, seat.from_phase = portions, first_open(record) if from_phase is None else from_phase
     seat.holding += 1
 
 

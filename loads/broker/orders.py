@@ -62,13 +62,13 @@ def _at_last(record: RunRecord, seat: Seat, stored: int) -> list[ToAgent]:
 
 
 def _joining(record: RunRecord, seat: Seat) -> list[ToAgent]:
-    """It goes as soon as the others let go of what it gets."""
+    """It goes as soon as those who were there before it, or joined before it, let go of what it gets."""
     if seat.stage is Stage.PREPARING:
         return [_prepare(record, seat)]
     if seat.stage is Stage.LOADED:
         return [_fit(record, seat)] if seat.holding else []
-    others = [other for other in record.seats if other.lost is None and not other.joining]
-    if seat.stage is Stage.READY and any(other.held < other.holding for other in others):
+    before = [each for each in record.seats if each.lost is None and (not each.joining or each.first < seat.first)]
+    if seat.stage is Stage.READY and any(other.held < other.holding for other in before):
         return []
     return _running(record, seat)
 

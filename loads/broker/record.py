@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 import msgspec
 
+from loads.broker.records import FINAL
 from loads.metrics.counters import Counts
 from loads.metrics.result import Result, RunInfo
 from loads.metrics.timeline import Timeline
@@ -24,6 +26,7 @@ class Seat(msgspec.Struct, kw_only=True):
     Attributes:
         first, workers: its workers are number `first` .. `first + workers - 1` of the run.
         slots: the most virtual users that it runs at the start.
+        max_users: the most that it runs at any time; None: any number.
         portions, holding: what it is to run, and the version of that; what came last begins with phase `from_phase`.
         held: the version that it has.
         joining: it came when the run was under way, and was not told to go yet.
@@ -37,6 +40,7 @@ class Seat(msgspec.Struct, kw_only=True):
     incarnation: int
     host: str
     slots: int
+    max_users: int | None = None
     first: int = 0
     workers: int = 0
     portions: tuple[Portion, ...] = ()
@@ -60,6 +64,8 @@ class RunRecord(msgspec.Struct, kw_only=True):
         version: counts changes; what follows from one is told when it is on the disk.
         clock: which clock `run_at_us` and `phase_at_us` are of; another after the machine was started anew.
         next_first: the number of the next worker.
+        short: before it began an agent left that it had: it wants another.
+        unheld: what nobody has room for, and so nobody runs.
     """
 
     id: str
@@ -75,6 +81,8 @@ class RunRecord(msgspec.Struct, kw_only=True):
     phase: int = 0
     phase_at_us: int = 0
     next_first: int = 0
+    short: bool = False
+    unheld: tuple[Portion, ...] = ()
     stop: Stop | None = None
     trouble: Trouble | None = None
     ended_at: datetime | None = None
@@ -108,7 +116,11 @@ _folded_decoder: Final = msgspec.msgpack.Decoder(Folded)
 
 
 def encode_record(record: RunRecord) -> bytes:
-    """For the store."""
+    """For the store. Of a run that is over the values of its variables are not kept: nobody needs them any more."""
+    spec = record.submit.spec
+    if record.state in FINAL and spec.env:
+        bare = msgspec.structs.replace(record.submit, spec=replace(spec, env=dict.fromkeys(spec.env, "")))
+        record = msgspec.structs.replace(record, submit=bare)
     return _encoder.encode(record)
 
 

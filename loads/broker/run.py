@@ -20,11 +20,10 @@ from loads.broker.ending import PATIENCE_US, all_settled, conclude, tell_wait
 from loads.broker.events import Checkpoint, Effect, Keep, Log, Save, ToFollowers, ToSeat
 from loads.broker.fold import Fold
 from loads.broker.orders import LAST, orders
-from loads.broker.queue import for_agents
 from loads.broker.record import RunRecord, Seat
 from loads.errors import LoadsError
 from loads.metrics.verdict import Stop
-from loads.units import US_PER_S, format_duration, plural
+from loads.units import US_PER_S, format_duration
 from loads.wire.cluster import (
     Batch,
     Closed,
@@ -67,9 +66,7 @@ class LiveRun:
         self._clock = clock
         self._met: set[int] = set()
         self._wall = wall
-        for seat in record.seats:  # what is on the disk may be older than what the agent did since
-            if seat.portions and seat.stage is Stage.LOADED and record.state in (RunState.RUNNING, RunState.ENDING):
-                seat.stage = Stage.FITTING
+        handover.assume_told(record)
         self._settled_us = self._checkpointed_us = 0
         self._patience_us = PATIENCE_US
 
@@ -116,7 +113,6 @@ class LiveRun:
 
     def reserve(self, seats: list[Seat]) -> list[Effect]:
         """These agents are its own."""
-        self.record.submit = for_agents(self.record.submit, len(seats))
         self.record.seats = seats
         self.record.state = RunState.PREPARING
         return self.save()
@@ -127,6 +123,22 @@ class LiveRun:
         self.record.seats.append(seat)
         return [*self.save(), *self._notice(f"agent {seat.agent} joins")]
 
+    def withdraw(self, seat: Seat, now_us: int) -> list[Effect]:
+        """The agent of `seat` leaves, and has begun nothing for it."""
+        if seat.joining and seat.stage is Stage.PREPARING:
+            return self._failed(seat, Trouble(message="it leaves"), now_us)
+        if self.record.state is not RunState.PREPARING or seat.stage is not Stage.PREPARING:
+            return []
+        self.record.seats.remove(seat)
+        self.record.short = True
+        return [*self.save(), *self._notice(f"agent {seat.agent} leaves")]
+
+    def complete_seats(self, seats: list[Seat], now_us: int) -> list[Effect]:
+        """It has all its agents again: `seats` for those that it had and for others."""
+        self.record.seats = [self.seat_of(seat.incarnation) or seat for seat in seats]
+        self.record.short = False
+        return [*self.save(), *self._advance(now_us)]
+
     def stands(self, standing: Standing, now_us: int) -> list[Effect]:
         """An agent says where it is."""
         seat = self.seat_of(standing.incarnation)
@@ -135,6 +147,7 @@ class LiveRun:
         before = seat.stage, seat.phase, seat.held
         seat.stage, seat.phase, seat.held = standing.stage, standing.phase, standing.holding
         seat.workers, seat.ended_us = standing.workers, standing.ended_us
+        news = standing.loaded is not None and seat.incarnation not in self.loaded
         if standing.loaded is not None:
             self.loaded[seat.incarnation] = standing.loaded
         self._met.add(seat.incarnation)
@@ -145,7 +158,7 @@ class LiveRun:
             effects += self._start(0, now_us)
         if standing.stage is Stage.FAILED:
             effects += self._failed(seat, standing.trouble or Trouble(message="the agent failed"), now_us)
-        elif before != (seat.stage, seat.phase, seat.held):
+        elif news or before != (seat.stage, seat.phase, seat.held):
             self.chronicle.seats_changed = True
             effects += self._advance(now_us)
             if any(each.joining for each in self.record.seats):  # which waits for the others, and they for it
@@ -288,10 +301,9 @@ class LiveRun:
 
     def _advance(self, now_us: int) -> list[Effect]:
         """Whether all are where they wait for one another."""
-        holders = handover.holders(self.record)
-        stages = {seat.stage for seat in holders}
+        stages = {seat.stage for seat in handover.holders(self.record)}
         match self.record.state:
-            case RunState.PREPARING if stages == {Stage.LOADED}:
+            case RunState.PREPARING if stages == {Stage.LOADED} and not self.record.short:
                 return self._plan(now_us)
             case RunState.FITTING if stages == {Stage.READY}:
                 self.record.state = RunState.RUNNING
@@ -324,16 +336,12 @@ class LiveRun:
         """On to the next phase, or to the end, when all are through."""
         record = self.record
         assert record.plan is not None
-        # Who joins is not waited for where time decides; iterations that are counted are its to run.
-        waited_for = [
-            seat
-            for seat in handover.holders(self.record)
-            if not seat.joining or (seat.holding and not handover.is_timed(self.record))
-        ]
+        waited_for = handover.waited_for(record)
         if any(seat.stage not in (Stage.RESTING, *LAST) or seat.phase < record.phase for seat in waited_for):
             return []
         if record.stop is None and record.phase + 1 < len(record.plan.phases) and waited_for:
             joined = [] if handover.is_timed(self.record) else self._seat_joiners(now_us)
+            handover.take_up(record, record.phase + 1)
             return [*joined, *self._start(record.phase + 1, now_us)]
         record.state = RunState.ENDING
         awaited = tell_wait(record, self.away, now_us)
@@ -350,29 +358,22 @@ class LiveRun:
     def _lose(self, seat: Seat, reason: str, now_us: int) -> list[Effect]:
         """Give its share away."""
         record = self.record
-        assert record.plan is not None
         seat.lost, seat.lost_us = reason, self.age_us(now_us) or 0
         self.chronicle.gone_workers += range(seat.first, seat.first + seat.workers)
         told = f"agent {seat.agent} {reason}"
         if record.state is RunState.ENDING:
             return [*self.save(), *self._notice(f"{told}; waiting {format_duration(PATIENCE_US)} for its results")]
-        holders = handover.takers(self.record)
-        timed = handover.is_timed(record)
-        if not holders:
-            told += "; no agent is left"
-            record.state = RunState.ENDING
-        elif handover.has_open_phase(record) and record.stop is None:
-            handover.give_away(record, seat)
-            told += f"; {plural(len(holders), 'other')} took its users" if timed else "; its iterations are not run"
-        return [*self.save(), *self._notice(told), *self._advance(now_us)]
+        became, warning = handover.take_over(record, seat)
+        notice = self._notice(told + became)
+        if warning is not None:
+            self.fold.warn(warning)
+            notice += self.settle(now_us)
+        return [*notice, *self.save(fold=warning is not None), *self._advance(now_us)]
 
     def _failed(self, seat: Seat, trouble: Trouble, now_us: int) -> list[Effect]:
         if seat.joining:
-            self.record.seats.remove(seat)
             self.unfit.add(seat.incarnation)
-            going = self.record.state is RunState.RUNNING and handover.has_open_phase(self.record)
-            if seat.portions and going and handover.takers(self.record):
-                handover.give_away(self.record, seat)
+            handover.drop(self.record, seat)
             release = ToSeat(seat.incarnation, Release(run=self.id, incarnation=seat.incarnation))
             told = self._notice(f"agent {seat.agent} can't join: {trouble.message}")
             return [*self.save(), *told, release, *self._advance(now_us)]

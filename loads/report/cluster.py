@@ -14,7 +14,8 @@ from loads.units import US_PER_S, format_duration, plural
 if TYPE_CHECKING:
     from loads.wire.cluster import AgentStatus, RunStatus, Status
 
-_AGENT_HEADS = ("agent", "host", "cores", "load", "version", "heard", "run")
+_AGENT_HEADS = ("agent", "labels", "host", "cores", "max", "load", "version", "heard", "run")
+"""Those of labels and of the most users only where an agent has some."""
 _RUN_HEADS = ("run", "state", "submitted", "time", "agents", "by", "tests")
 _CHECK_HEADS = ("agent", "host", "answer")
 Row = Sequence[str]
@@ -25,6 +26,10 @@ def status_lines(status: Status) -> Iterator[str]:
     up = format_duration(status.up_us // US_PER_S * US_PER_S) if status.up_us >= US_PER_S else "0s"
     yield f"Broker {status.version} on {printable(status.host)}, pid {status.pid}, up {up}"
     yield f"Store: {printable(status.store)}"
+    if status.listens:
+        yield f"Listens on: {printable(', '.join(status.listens))}"
+    if status.insecure:
+        yield "INSECURE: over TCP it lets in whoever can reach it, to run any code on its agents"
     yield ""
     yield from agent_lines(status.agents)
     yield ""
@@ -36,9 +41,12 @@ def agent_lines(agents: Sequence[AgentStatus]) -> Iterator[str]:
     if not agents:
         yield "No agent is there: start one with loads-agent on each machine"
         return
-    free = sum(agent.run is None for agent in agents)
+    free = sum(agent.run is None and not agent.leaving for agent in agents)
     yield f"{plural(len(agents), 'agent')}, {free} free"
-    yield from table([_AGENT_HEADS, *(_agent(agent) for agent in agents)])
+    rows = [_AGENT_HEADS, *(_agent(agent) for agent in agents)]
+    has = {"labels": any(agent.labels for agent in agents), "max": any(agent.max_users for agent in agents)}
+    shown = [number for number, head in enumerate(_AGENT_HEADS) if has.get(head, True)]
+    yield from table([[row[number] for number in shown] for row in rows])
 
 
 def run_lines(runs: Sequence[RunStatus]) -> Iterator[str]:
@@ -65,15 +73,19 @@ def table(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _agent(agent: AgentStatus) -> Row:
-    labels = "".join(f" {name}={value}" for name, value in sorted(agent.labels.items()))
+    run = agent.run or "free"
+    if agent.leaving:
+        run = "leaving" if agent.run is None else f"{agent.run}, then leaving"
     return (
-        agent.name + labels,
+        agent.name,
+        " ".join(f"{name}={value}" for name, value in sorted(agent.labels.items())) or "-",
         agent.host,
         str(agent.cores),
+        "-" if agent.max_users is None else str(agent.max_users),
         f"{agent.load:.2f}",
         agent.version,
         f"{agent.heard_us / US_PER_S:.1f} s ago",
-        agent.run or "free",
+        run,
     )
 
 

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from loads.broker.events import (
+    Audit,
     Checkpoint,
+    Dismiss,
     Effect,
     Event,
     Gone,
@@ -37,7 +39,9 @@ from loads.broker.events import (
 from loads.broker.keeping import checkpoint_of, line_rows, lines_of, restored, result_of, row_of, status_of
 from loads.broker.record import RunRecord, decode_record
 from loads.broker.records import FINAL, AddBatch, AddLines, Job, SaveRun
-from loads.broker.state import Broker, BrokerState
+from loads.broker.rights import LOCAL
+from loads.broker.state import BrokerState
+from loads.broker.views import Broker
 from loads.testing.wires import Wire
 from loads.testing.world import Process, World
 from loads.wire.cluster import Ended, FromBroker, Refused, Snapshot, Trouble
@@ -188,7 +192,7 @@ class BrokerProcess(Process):
         """A message of a peer came."""
         message = decode_to_broker(data)
         self.world.note(f"{name.hex()} -> broker", message)
-        self.put(Said(name, message, data))
+        self.put(Said(name, message, data, LOCAL))
 
     def lost(self, name: bytes) -> None:
         """A connection is closed."""
@@ -278,6 +282,8 @@ class BrokerProcess(Process):
                 self.later(1_000, lambda: self._send(peer, answer))
             case Report():
                 self._report(effect)
+            case Audit() | Dismiss():
+                pass  # nobody's rights change here
             case Log(text):
                 self.world.note("broker:", text)
 

@@ -20,6 +20,7 @@ NOTED: Final = 300
 """Lines of what happened that are told with an error; the command tells all."""
 RETURN_US: Final = 6 * US_PER_S
 """A broker that was started again waits so long for its agents."""
+REGIONS: Final = ("eu", "us")
 GRACES_US: Final = (0, 0, 5 * US_PER_S, 30 * US_PER_S)
 
 
@@ -32,13 +33,14 @@ class Chaos:
         self._kills = 4
         """More deaths of workers than this, and their pool gives them up."""
         self._elastic = self.world.chance(0.25)
+        self._capped = self.world.chance(0.4)
 
     def prepare(self) -> None:
         """Machines, runs and what will happen."""
         world = self.world
         grace_us = world.random.choice(GRACES_US)
         for number in range(world.between(1, 4)):
-            self.cluster.add_machine(f"a{number}", cores=world.between(1, 2), grace_us=grace_us)
+            self._add_machine(f"a{number}", grace_us)
         for number in range(world.random.choice((1, 1, 1, 2, 3))):
             self._at(world.between(200_000, 1_500_000 + number * 3_000_000), self._submit)
         few = world.chance(0.4)
@@ -53,6 +55,7 @@ class Chaos:
             (self._freeze_agent, 4),
             (self._kill_agent, 4),
             (self._light_agent, 6),
+            (self._leave, 4),
             (self._burn, 2),
             (self._kill_worker, 3),
             (self._freeze_worker, 1),
@@ -87,7 +90,17 @@ class Chaos:
             target=UNFIT if world.chance(0.03) else "t",
             bundle=bundle,
             stop_on_failure=world.between(1, 5) if world.chance(0.1) else None,
+            labels={"region": world.random.choice(REGIONS)} if world.chance(0.15) else {},
         )
+        if world.chance(0.15):  # when it was chosen, and may not know it yet
+            self._in(world.between(0, 300_000), self._leave)
+
+    def _add_machine(self, name: str, grace_us: int) -> None:
+        world = self.world
+        labels = {"region": world.random.choice(REGIONS)} if world.chance(0.5) else {}
+        max_users = world.between(1, 8) if self._capped and world.chance(0.6) else None
+        cores = world.between(1, 2)
+        self.cluster.add_machine(name, cores=cores, grace_us=grace_us, labels=labels, max_users=max_users)
 
     def _load(self) -> LoadOptions:
         world = self.world
@@ -177,6 +190,19 @@ class Chaos:
             for delay_us in (self._while_us(), 15 * US_PER_S):
                 self._in(delay_us, machine.start)
 
+    def _leave(self) -> None:
+        """It is told to go: once, or once more while it still finishes its run; later another comes, or none."""
+        machine = self._machine()
+        agent = machine.agent
+        if agent is None or not agent.alive:
+            return
+        self._note(agent, "is told to leave")
+        self.cluster.disturb(15 * US_PER_S)
+        agent.leave()
+        if self.world.chance(0.3):
+            self._in(self._while_us(), agent.leave)
+        self._revive(machine)
+
     def _burn(self) -> None:
         machine = self._machine()
         if not machine.lost:
@@ -189,7 +215,7 @@ class Chaos:
         grace_us = self._machine().grace_us
         name = f"a{len(self.cluster.machines)}"
         self._note(name, "comes")
-        self.cluster.add_machine(name, cores=self.world.between(1, 2), grace_us=grace_us)
+        self._add_machine(name, grace_us)
 
     def _kill_worker(self) -> None:
         workers = self._machine().workers()

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -72,9 +73,17 @@ class Cluster:
 
     # What is there.
 
-    def add_machine(self, name: str, *, cores: int = 1, grace_us: int = 0) -> Machine:
+    def add_machine(
+        self,
+        name: str,
+        *,
+        cores: int = 1,
+        grace_us: int = 0,
+        labels: Mapping[str, str] | None = None,
+        max_users: int | None = None,
+    ) -> Machine:
         """A machine with an agent that runs."""
-        machine = self.machines[name] = Machine(self, name, cores, grace_us)
+        machine = self.machines[name] = Machine(self, name, cores, grace_us, labels, max_users)
         machine.start()
         return machine
 
@@ -89,6 +98,7 @@ class Cluster:
         target: str = "t",
         bundle: BundleRef | None = None,
         stop_on_failure: int | None = None,
+        labels: Mapping[str, str] | None = None,
     ) -> Runner:
         """A runner that wants a run."""
         spec = RunSpec(
@@ -110,6 +120,7 @@ class Cluster:
             wait=wait,
             elastic=elastic,
             per_agent=per_agent,
+            labels=dict(labels or {}),
         )
         name = f"runner{len(self.runners)}"
         runner = Runner(self.world, self.net, name, submit, check=self.laws.check_follower)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from loads.agent.leaving import AWAY_US
 from loads.agent.state import LEASE_US
 from loads.broker.fold import Fold
+from loads.broker.handover import takers
 from loads.broker.keeping import restored
 from loads.broker.liveness import RETURN_US
 from loads.broker.record import RunRecord, Seat, Tally
 from loads.metrics.counters import Counts
 from loads.metrics.result import Loss, Result
+from loads.plan.share import most_slots, slots_of
 from loads.testing.shift import SLOWEST_US
 from loads.testing.target import Seen
 from loads.testing.world import Broken
@@ -47,6 +50,13 @@ class Laws:
             if outbox.acked > kept:
                 raise Broken(f"{agent}: {outbox!r}, but only {kept} are on the broker's disk")
 
+    def check_departure(self, agent: AgentProcess) -> None:
+        """Who was told once to go has nothing left to do, unless there is no broker to do it for."""
+        state = agent.state
+        away_us = self._cluster.now_us - agent.heard_us
+        if agent.told_to_leave < 2 and state.part is not None and away_us <= AWAY_US:
+            raise Broken(f"{agent} leaves in the middle of {state.part!r}")
+
     def check_coverage(self) -> None:
         """All users of a phase that goes on are run by somebody, unless something happened just now."""
         cluster = self._cluster
@@ -66,7 +76,9 @@ class Laws:
         into_us = now_us - record.phase_at_us
         if phase.duration_us is None or into_us < BACK_WITHIN_US:
             return
-        for slot in range(phase.users):
+        unheld = {slot for portion in record.unheld for slot in slots_of(portion, phase.users)}
+        self._check_unheld(record, unheld)
+        for slot in set(range(phase.users)) - unheld:
             runs_now = any(
                 begin_us + US_PER_S < into_us < (end_us or 0) - US_PER_S // 2
                 for begin_us, end_us in phase.windows(slot)
@@ -75,6 +87,14 @@ class Laws:
             if runs_now and not self._cluster.target.is_run(key):
                 who = self._cluster.target.describe(key)
                 raise Broken(f"nobody runs slot {key} for {BACK_WITHIN_US / US_PER_S} s: {who}; {record.seats}")
+
+    def _check_unheld(self, record: RunRecord, unheld: set[int]) -> None:
+        """Nobody runs what nobody has room for, and only that."""
+        assert record.plan is not None
+        for seat in takers(record).values() if unheld else ():
+            users = max(most_slots(seat.portions, [phase.users]) for phase in record.plan.phases[record.phase :])
+            if seat.max_users is None or users < seat.max_users:
+                raise Broken(f"{record.id}: nobody runs {sorted(unheld)}, and {seat} has room")
 
     def check_follower(self, runner: Runner) -> None:
         """What a follower folded is what the broker has."""

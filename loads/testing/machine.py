@@ -6,6 +6,7 @@ It may die between any two effects. What is in its spools and on the pages of it
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,11 +15,13 @@ from loads.agent.events import (
     Append,
     Buried,
     ClosePool,
+    Depart,
     Drop,
     Effect,
     Event,
     Heard,
     Inherited,
+    Leave,
     Linked,
     Log,
     NotObtained,
@@ -59,11 +62,21 @@ UNPROVIDED: Final = "unprovided"
 class Machine:
     """Has a state directory, a clock, and at most one agent process at a time."""
 
-    def __init__(self, cluster: Cluster, name: str, cores: int, grace_us: int) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        name: str,
+        cores: int,
+        grace_us: int,
+        labels: Mapping[str, str] | None = None,
+        max_users: int | None = None,
+    ) -> None:
         self.cluster = cluster
         self.name = name
         self.cores = cores
         self.grace_us = grace_us
+        self.labels = labels or {}
+        self.max_users = max_users
         self.identity = cluster.world.random.getrandbits(64)
         self.skew_us = cluster.world.between(0, 10**12)
         self.spools: dict[tuple[str, int], bytearray] = {}
@@ -87,6 +100,12 @@ class Machine:
             self.agent.die()
         self.spools.clear()
 
+    def check_room(self, agent: AgentProcess) -> None:
+        """At no moment does an agent run more users than it has room for."""
+        users = sum(worker.users for worker in self.workers() if worker.agent is agent)
+        if self.max_users is not None and users > self.max_users:
+            raise Broken(f"{agent} runs {users} users and has room for {self.max_users}")
+
     def workers(self) -> list[Worker]:
         """Those that live."""
         return [page.worker for page in self.pages.values() if page.worker.alive]
@@ -101,6 +120,8 @@ class AgentProcess(Peer):
         self.machine = machine
         self.incarnation = world.random.getrandbits(64)
         self.fuse: int | None = None
+        self.told_to_leave = 0
+        self.heard_us = world.now_us
         self.grace_until_us = 0
         """Until then load may go on without the broker, for its process was seen to go."""
         self._pools: dict[str, FakePool] = {}
@@ -116,6 +137,8 @@ class AgentProcess(Peer):
                 limit=machine.cores,
                 version="1",
                 grace_us=machine.grace_us,
+                labels=machine.labels,
+                max_users=machine.max_users,
             )
         )
 
@@ -137,6 +160,7 @@ class AgentProcess(Peer):
     def hear(self, data: bytes) -> None:
         """A message of the broker came."""
         message = decode_from_broker(data)
+        self.heard_us = self.world.now_us
         if isinstance(message, WhoAreYou):
             self._hello()
         if isinstance(message, Beaten):
@@ -164,6 +188,12 @@ class AgentProcess(Peer):
                     self._perform(effect)
             self.machine.cluster.laws.check_outboxes(self)
         self._doing = False
+
+    def leave(self) -> None:
+        """SIGTERM."""
+        if self.alive:
+            self.told_to_leave += 1
+            self.when_awake(lambda: self.put(Leave()))
 
     def die(self) -> None:
         """Its workers see it at once."""
@@ -213,6 +243,9 @@ class AgentProcess(Peer):
                 self._watch(effect)
             case Quit(reason):
                 raise Broken(f"{self} was sent away: {reason}")
+            case Depart():
+                self.machine.cluster.laws.check_departure(self)
+                self.die()
             case Log(text):
                 self.world.note(f"{self}:", text)
 

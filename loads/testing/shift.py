@@ -188,6 +188,7 @@ class User:
     def _enter(self) -> None:
         self._running = True
         self.worker.users += 1
+        self.worker.agent.machine.check_room(self.worker.agent)
         self._next()
 
     def _next(self) -> None:

@@ -95,5 +95,4 @@ def never_dips(traffic: Traffic, from_s: float) -> None:
     (here 0.15 s) is missing of two seconds. The fixtures of a newcomer would be missing half of them, or a third.
     """
     traffic.never_doubles()
-    least = min(rate for _, rate in traffic.rates(from_s, traffic.times[-1] - 0.5, 2.0))
-    assert least >= 0.75 * traffic.calm, f"{least:.0f}/s in {traffic}"
+    traffic.stays_above(0.75, from_s)

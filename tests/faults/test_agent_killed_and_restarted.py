@@ -46,6 +46,8 @@ def test_ended_by_its_service_manager_or_back_after_the_load_it_delivers_all(clu
     with cluster.start(*OPTIONS, "-d", "7s", "--server-url", nginx.url) as process:
         wait_for_calm(nginx)
         ended_s = time.time()
+        south.process.terminate()  # it would finish the run first
+        south.wait_for_log("again to leave now")
         assert south.terminate() == 0
         south.restart()
         wait_until_it_takes_over(south, 1)

@@ -12,6 +12,7 @@ from loads.agent.events import ClosePool, Drop, Obtain, Send
 from loads.agent.server import AgentServer
 from loads.agent.state import Agent
 from loads.bundle.pack import pack
+from loads.pool.confine import Confinement
 from loads.wire.cluster import BundleRef
 from loads.wire.codec import MAX_MESSAGE_BYTES
 from loads.wire.endpoint import parse_endpoint
@@ -26,7 +27,7 @@ class Shell:
     def __init__(self, directory: Path) -> None:
         self.log: list[str] = []
         endpoint = parse_endpoint(str(directory / "none.sock"))
-        self.server = AgentServer(AGENT, endpoint, directory, self.log.append)
+        self.server = AgentServer(AGENT, endpoint, directory, self.log.append, Confinement())
         self.perform = self.server._perform
 
     async def close(self) -> None:

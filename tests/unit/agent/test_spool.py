@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 import msgspec
@@ -69,3 +70,14 @@ def test_other_files_are_passed_over(tmp_path: Path) -> None:
     (tmp_path / "a1-zz").mkdir()
     (tmp_path / "5").mkdir()
     assert list(Spool(tmp_path).found()) == []
+
+
+def test_where_another_user_works_he_passes_and_sees_nothing(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "runs", passable=True)
+    for record in RECORDS:
+        spool.append("a1", 5, record)
+    spool.rewrite("a1", 5, Base(1, {}))
+    place = spool.place("a1", 5)
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "runs", place)] == [0o711, 0o711]
+    assert stat.S_IMODE((place / "records").stat().st_mode) == 0o600
+    assert stat.S_IMODE(Spool(tmp_path / "runs").place("a1", 5).stat().st_mode) == 0o700

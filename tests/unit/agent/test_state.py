@@ -55,8 +55,8 @@ HALT = Halt(run="run", now=False)
 class Driven:
     """An agent that is linked and enlisted at time 0."""
 
-    def __init__(self, grace_us: int = GRACE_US) -> None:
-        self.state = AgentState(Agent("a", 1, 2, "h", 1, 1, "1", grace_us))
+    def __init__(self, grace_us: int = GRACE_US, max_users: int | None = None) -> None:
+        self.state = AgentState(Agent("a", 1, 2, "h", 1, 1, "1", grace_us, max_users=max_users))
         self.now_us = 0
         self.do(Linked(True))
         self.hear(Welcome(version="1", incarnation=1), Enlisted())
@@ -171,6 +171,18 @@ def test_what_is_only_taken_is_taken_at_once() -> None:
     assert [effect.event for effect in agent.hear(more) if isinstance(effect, ToPool)] == [
         pool.Share((*WHOLE, HALVES[0]), 0)
     ]
+
+
+@pytest.mark.parametrize("max_users", [None, 6])
+def test_where_users_are_capped_nothing_is_taken_while_others_are_let_go(max_users: int | None) -> None:
+    """Those that are let go run until their iteration is over: with what is taken they would be too many."""
+    agent = Driven(max_users=max_users).reach(Stage.RUNNING)
+    less = Hold(run="run", holding=2, portions=(), from_phase=0)
+    more = Hold(run="run", holding=3, portions=(HALVES[1],), from_phase=0)
+    taken = ToPool("run", pool.Share((HALVES[1],), 0))
+    agent.hear(less)
+    assert (taken in agent.hear(more)) is (max_users is None)
+    assert (taken in agent.do(Pooled("run", pool.Shared(())))) is (max_users is not None)
 
 
 def leases(effects: list[Effect]) -> list[int]:

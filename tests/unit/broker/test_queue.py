@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from loads.broker.agents import AgentSeen
 from loads.broker.queue import most_users, reservation, seats_for
@@ -10,11 +14,25 @@ from loads.wire.cluster import Enlist
 from tests.runs import submit_of
 
 
-def agents(count: int) -> list[AgentSeen]:
-    return [
-        AgentSeen(Enlist(name=f"a{n}", identity=n, incarnation=n, host="h", cores=2, version="1"), b"p%d" % n, load=n)
-        for n in range(count)
-    ]
+def agents(count: int, **changed: Any) -> list[AgentSeen]:
+    return [agent(n, **changed) for n in range(count)]
+
+
+def agent(number: int, **changed: Any) -> AgentSeen:
+    enlist = Enlist(name=f"a{number}", identity=number, incarnation=number, host="h", cores=2, version="1", **changed)
+    return AgentSeen(enlist, b"p%d" % number, load=number)
+
+
+def capped(*rooms: int | None) -> list[AgentSeen]:
+    return [agent(number, max_users=room) for number, room in enumerate(rooms)]
+
+
+def labelled(*labels: dict[str, str]) -> list[AgentSeen]:
+    return [agent(number, labels=each) for number, each in enumerate(labels)]
+
+
+def users_of(count: int) -> LoadOptions:
+    return LoadOptions(users=(count,))
 
 
 @pytest.mark.parametrize(
@@ -23,7 +41,7 @@ def agents(count: int) -> list[AgentSeen]:
 )
 def test_a_run_gets_what_it_wants_or_waits(wanted: int | None, users: int, free: int, seats: int | None) -> None:
     submit = submit_of(LoadOptions(users=(users,)), agents=wanted)
-    trouble = reservation(submit, agents(free), 3, {})
+    trouble = reservation(submit, agents(free), agents(3), {})
     assert (trouble is None) == (seats is not None)
     if seats is not None:
         assert len(seats_for(submit, agents(free))) == seats
@@ -32,7 +50,7 @@ def test_a_run_gets_what_it_wants_or_waits(wanted: int | None, users: int, free:
 def test_named_agents_are_those_that_are_named() -> None:
     submit = submit_of(names=("a1",))
     assert [seat.agent for seat in seats_for(submit, agents(3))] == ["a1"]
-    trouble = reservation(submit_of(names=("a1", "z")), agents(3), 3, {})
+    trouble = reservation(submit_of(names=("a1", "z")), agents(3), agents(3), {})
     assert trouble is not None
     assert "z" in trouble.message
 
@@ -47,7 +65,7 @@ def test_seats_have_room_for_all_users() -> None:
 
 
 def test_who_is_busy_is_told() -> None:
-    trouble = reservation(submit_of(agents=2), agents(1), 2, {"a1": "quiet-harbor"})
+    trouble = reservation(submit_of(agents=2), agents(1), agents(2), {"a1": "quiet-harbor"})
     assert trouble is not None
     assert "1 busy: quiet-harbor" in trouble.message
 
@@ -55,3 +73,111 @@ def test_who_is_busy_is_told() -> None:
 def test_the_most_users_are_those_of_the_largest_phase() -> None:
     assert most_users(LoadOptions(users=(3, 9, 2))) == 9
     assert most_users(LoadOptions(stages=(Stage(1, 4), Stage(1, 0)))) == 4
+
+
+# Labels.
+
+EU, US, BOTH = {"region": "eu"}, {"region": "us"}, {"region": "eu", "disk": "ssd"}
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"), [({}, ["a0", "a1", "a2"]), (EU, ["a0", "a2"]), (BOTH, ["a2"]), (US, ["a1"])]
+)
+def test_only_agents_that_have_all_labels_count(labels: dict[str, str], names: list[str]) -> None:
+    here = labelled(EU, US, BOTH)
+    submit = submit_of(labels=labels)
+    assert reservation(submit, here, here, {}) is None
+    assert [seat.agent for seat in seats_for(submit, here)] == names
+
+
+def test_too_few_with_a_label_says_which() -> None:
+    here = labelled(EU, EU, US)
+    trouble = reservation(submit_of(agents=2, labels=EU), [here[0], here[2]], here, {"a1": "sly-fox", "a2": "red-owl"})
+    assert trouble is not None
+    assert trouble.message == "2 agents with region=eu are wanted and 1 free (1 busy: sly-fox)"
+
+
+def test_a_label_that_nobody_has_names_those_that_there_are() -> None:
+    here = labelled(BOTH, US, {})
+    trouble = reservation(submit_of(labels={"region": "mars"}), here, here, {})
+    assert trouble is not None
+    assert trouble.message == "no agent has region=mars"
+    assert "disk=ssd, region=eu, region=us" in trouble.hint
+    assert "--label region=mars" in trouble.hint
+    trouble = reservation(submit_of(labels=EU), agents(1), agents(1), {})
+    assert trouble is not None
+    assert "none of them has a label" in trouble.hint
+
+
+def test_who_leaves_is_counted_apart() -> None:
+    here = agents(2)
+    here[1].leaving = True
+    trouble = reservation(submit_of(agents=2), here[:1], here, {})
+    assert trouble is not None
+    assert trouble.message == "2 agents are wanted and 1 free (1 leaving)"
+
+
+# Room.
+
+
+@pytest.mark.parametrize(
+    ("rooms", "users", "wanted", "slots"),
+    [
+        ((None, 3), 10, None, {"a0": 7, "a1": 3}),
+        ((5, 5), 10, None, {"a0": 5, "a1": 5}),
+        ((8, 8), 10, 2, {"a0": 5, "a1": 5}),
+        ((1, 1, 6, 4), 10, 2, {"a2": 6, "a3": 4}),
+        ((1, 9, 9), 10, 2, {"a0": 1, "a1": 9}),
+        ((1, 8, 9), 10, 2, {"a1": 5, "a2": 5}),
+        ((5, 1, 6), 10, 2, {"a0": 5, "a2": 5}),
+        ((1, None), 10, 1, {"a1": 10}),
+    ],
+)
+def test_those_that_have_room_are_taken(
+    rooms: tuple[int | None, ...], users: int, wanted: int | None, slots: dict[str, int]
+) -> None:
+    submit = submit_of(users_of(users), agents=wanted)
+    here = capped(*rooms)
+    assert reservation(submit, here, here, {}) is None
+    assert {seat.agent: seat.slots for seat in seats_for(submit, here)} == slots
+
+
+@given(
+    st.lists(st.one_of(st.none(), st.integers(1, 12)), min_size=1, max_size=8),
+    st.integers(1, 60),
+    st.one_of(st.none(), st.integers(1, 8)),
+)
+def test_a_run_is_refused_only_if_it_can_not_fit(rooms: list[int | None], users: int, wanted: int | None) -> None:
+    here = capped(*rooms)
+    submit = submit_of(users_of(users), agents=wanted)
+    count = min(users, len(rooms) if wanted is None else wanted)
+    largest = sorted((users if most is None else most for most in rooms), reverse=True)[:count]
+    fits = count <= len(rooms) and sum(largest) >= users
+    assert (reservation(submit, here, here, {}) is None) is fits
+    if fits:
+        seats = seats_for(submit, here)
+        assert len(seats) == count
+        assert sum(seat.slots for seat in seats) == users
+        assert all(seat.max_users is None or seat.slots <= seat.max_users for seat in seats)
+
+
+def test_too_little_room_is_told_with_figures() -> None:
+    here = capped(300, 200)
+    trouble = reservation(submit_of(users_of(800)), here, here, {})
+    assert trouble is not None
+    assert trouble.message == "the run has 800 users and the 2 free agents have room for 500"
+    assert "--max-users" in trouble.hint
+    trouble = reservation(submit_of(users_of(800), agents=1), here, here, {})
+    assert trouble is not None
+    assert trouble.message == "the run has 800 users and no free agent has room for more than 300"
+    assert "-a" in trouble.hint
+
+
+def test_a_load_for_each_agent_needs_room_on_each() -> None:
+    here = capped(5, 10, None)
+    submit = submit_of(users_of(8), per_agent=True)
+    assert [(seat.agent, seat.slots) for seat in seats_for(submit, here)] == [("a1", 8), ("a2", 8)]
+    assert reservation(submit, here, here, {}) is None
+    trouble = reservation(submit_of(users_of(8), per_agent=True, agents=3), here, here, {})
+    assert trouble is not None
+    assert trouble.message == "the run has 8 users for each agent, and 2 of the 3 free agents have room for them"

@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from loads.report.cluster import check_lines, run_lines, status_lines
+from loads.report.cluster import agent_lines, check_lines, run_lines, status_lines
 from loads.units import US_PER_S
 from loads.wire.cluster import AgentStatus, RunState, RunStatus, Status, Who
 
@@ -61,19 +61,35 @@ def test_a_cluster_with_nothing_says_what_to_do() -> None:
 
 
 def test_agents_and_runs_are_tables() -> None:
-    agents = (agent("north", run="red-fox"), agent("a-longer-name", labels={"disk": "ssd"}))
+    agents = (agent("north", run="red-fox"), agent("a-longer-name"))
     lines = list(status_lines(status(agents=agents, runs=(run("red-fox", elapsed_us=65 * US_PER_S),))))
     assert lines[0] == "Broker 1.0 on box, pid 7, up 1h02m"
     assert lines[3:6] == [
         "2 agents, 1 free",
-        "  agent                   host  cores  load  version  heard      run",
-        "  north                   box   4      0.50  1.0      0.3 s ago  red-fox",
+        "  agent          host  cores  load  version  heard      run",
+        "  north          box   4      0.50  1.0      0.3 s ago  red-fox",
     ]
-    assert lines[6].startswith("  a-longer-name disk=ssd  box ")
+    assert lines[6].startswith("  a-longer-name  box ")
     assert lines[8] == "1 run, of which 1 goes on"
     assert lines[10].split() == [
         *("red-fox", "running", *f"{NOON.astimezone():%Y-%m-%d %H:%M}".split(), "1m05s", "1", "ann@box", "shop.py")
     ]
+
+
+def test_labels_and_room_are_columns_where_an_agent_has_some() -> None:
+    agents = (agent("a", labels={"region": "eu", "disk": "ssd"}), agent("b", max_users=500))
+    assert list(agent_lines(agents))[1:] == [
+        "  agent  labels              host  cores  max  load  version  heard      run",
+        "  a      disk=ssd region=eu  box   4      -    0.50  1.0      0.3 s ago  free",
+        "  b      -                   box   4      500  0.50  1.0      0.3 s ago  free",
+    ]
+
+
+def test_who_leaves_is_not_free() -> None:
+    head, _, first, second = agent_lines((agent("a", leaving=True), agent("b", leaving=True, run="red-fox")))
+    assert head == "2 agents, 0 free"
+    assert first.endswith("leaving")
+    assert second.endswith("red-fox, then leaving")
 
 
 def test_runs_are_in_the_order_in_which_they_came_and_say_how_they_ended() -> None:
@@ -93,3 +109,11 @@ def test_runs_are_in_the_order_in_which_they_came_and_say_how_they_ended() -> No
 def test_what_others_say_can_not_steer_the_terminal() -> None:
     assert all("\x1b" not in line for line in status_lines(status(agents=(agent("\x1b[2J"),), host="\x1b")))
     assert list(check_lines([("north", "box", "works\n")]))[1] == "  north  box   works\\n"
+
+
+def test_where_the_broker_listens_is_told_and_that_it_asks_nobody_for_a_key() -> None:
+    lines = list(status_lines(status(listens=("/x/broker.sock", "tcp://10.0.0.5:7700"))))
+    assert lines[2] == "Listens on: /x/broker.sock, tcp://10.0.0.5:7700"
+    assert not any("INSECURE" in line for line in lines)
+    lines = list(status_lines(status(listens=("tcp://10.0.0.5:7700",), insecure=True)))
+    assert lines[3].startswith("INSECURE: over TCP it lets in whoever can reach it")
