@@ -128,16 +128,23 @@ class Cluster:
     def endpoint(self) -> Endpoint:
         return default_endpoint(self.variables)
 
-    def start_broker(self, *arguments: str) -> Member:
-        """The broker, once it listens."""
-        self._brokers.append(self._member("broker", "loads-broker", *arguments))
+    def start_broker(self, *arguments: str, within: Sequence[str] = ()) -> Member:
+        """The broker, once it listens. `within`: as for an agent."""
+        self._brokers.append(self._member("broker", "loads-broker", *arguments, within=within))
         self.broker.wait_for_log("listens on")
         return self.broker
 
-    def start_agent(self, name: str, *arguments: str, workers: int = 1, within: Sequence[str] = ()) -> Member:
+    def start_agent(
+        self,
+        name: str,
+        *arguments: str,
+        workers: int = 1,
+        within: Sequence[str] = (),
+        environment: dict[str, str] | None = None,
+    ) -> Member:
         """An agent; see `wait_for_agents`. `within`: a command that runs it, and becomes it."""
         options = ("--name", name, "--workers", str(workers), *arguments)
-        self.agents[name] = self._member(name, "loads-agent", *options, within=within)
+        self.agents[name] = self._member(name, "loads-agent", *options, within=within, environment=environment)
         return self.agents[name]
 
     def start_agents(self, *names: str, workers: int = 1) -> None:
@@ -241,30 +248,41 @@ class Cluster:
 
     def leftovers(self) -> list[int]:
         """Processes that work in this cluster's directory."""
-        mark = f"XDG_STATE_HOME={self.directory}\0".encode()
-        found = []
-        for entry in Path("/proc").iterdir():
-            try:
-                if entry.name.isdigit() and mark in (entry / "environ").read_bytes() and alive(int(entry.name)):
-                    found.append(int(entry.name))
-            except OSError:
-                continue
-        return found
+        return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and self._has(entry)]
 
-    def _member(self, name: str, program: str, *arguments: str, within: Sequence[str] = ()) -> Member:
+    def _has(self, process: Path) -> bool:
+        """By its environment; a worker, whose environment is bare, by its page; what tests start by where it is."""
+        try:
+            told = (process / "environ").read_bytes() + (process / "cmdline").read_bytes()
+            ours = f"{self.directory}/".encode() in told or f"XDG_STATE_HOME={self.directory}\0".encode() in told
+            ours = ours or (process / "cwd").readlink().is_relative_to(self.directory)
+            return ours and alive(int(process.name))
+        except OSError:
+            return False
+
+    def _member(
+        self,
+        name: str,
+        program: str,
+        *arguments: str,
+        within: Sequence[str] = (),
+        environment: dict[str, str] | None = None,
+    ) -> Member:
         command = [*within, str(BIN / program), *arguments]
-        return Member(name, command, self.directory / f"{name}.log", environment_for_loads(self.variables))
+        variables = environment_for_loads(self.variables) if environment is None else environment
+        return Member(name, command, self.directory / f"{name}.log", variables)
 
 
 @contextmanager
-def run_cluster(*agents: str, workers: int = 1, broker: Sequence[str] = ()) -> Iterator[Cluster]:
-    """A broker with these agents; `broker` are its arguments."""
+def run_cluster(*agents: str, workers: int = 1, broker: Sequence[str] | None = ()) -> Iterator[Cluster]:
+    """A broker with these agents; `broker` are its arguments, None: the test starts it itself."""
     # Not pytest's tmp_path: the address of a unix socket has room for 107 bytes.
     directory = Path(tempfile.mkdtemp(prefix="lc-", dir="/tmp" if os.access("/tmp", os.W_OK) else None))
     cluster = Cluster(directory)
     try:
-        cluster.start_broker(*broker)
-        cluster.start_agents(*agents, workers=workers)
+        if broker is not None:
+            cluster.start_broker(*broker)
+            cluster.start_agents(*agents, workers=workers)
         yield cluster
     finally:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from loads.broker.events import Effect, Keep, Kept, Said
+from loads.broker.rights import LOCAL
 from loads.broker.state import BrokerState
 from loads.plan.spec import LoadOptions
 from loads.wire.cluster import Enlist, Hello, Role, RunState, Stage, Submit, ToBroker
@@ -22,7 +23,7 @@ class Driven:
         return self.do(self.broker_said(peer, message))
 
     def broker_said(self, peer: bytes, message: ToBroker) -> object:
-        return Said(peer, message, b"data")
+        return Said(peer, message, b"data", LOCAL)
 
     def do(self, event: object, *, store: bool = True) -> list[Effect]:
         effects = self.broker.handle(event, self.now_us)  # type: ignore[arg-type]

@@ -8,7 +8,8 @@ from typing import Any
 
 from loads.broker.events import Effect, Save, Saved, Send
 from loads.broker.record import RunRecord, Seat
-from loads.broker.state import Broker, BrokerState
+from loads.broker.state import BrokerState
+from loads.broker.views import Broker
 from loads.metrics.summary import Summary
 from loads.plan.profile import Stage as Step
 from loads.plan.spec import LoadOptions, Phase, Plan

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from loads.broker.doorman import Caller
 from loads.broker.router import Router
 from loads.errors import ProtocolError
 from loads.wire.cluster import Ask, Beat, Beaten, Ceased, FromBroker, Hello, Role, ToBroker, Welcome
@@ -36,10 +37,20 @@ async def until(condition: Callable[[], bool], what: str, deadline_s: float = DE
 
 
 class Broker:
-    """Answers Hello, Beat and Ask (how is it?), and notes all the rest."""
+    """Answers Hello, Beat and Ask (how is it?), and notes all the rest. `admitted` are the keys that may come in."""
 
     def __init__(self) -> None:
-        self.router = Router(self._heard, self._gone, self._broken)
+        self.admitted: set[bytes] = set()
+        self.callers: dict[bytes, Caller] = {}
+        self.turned_away: list[tuple[bytes | None, str]] = []
+        self.router = Router(
+            met=self.callers.__setitem__,
+            heard=self._heard,
+            gone=self._gone,
+            broken=self._broken,
+            turned_away=lambda key, detail: self.turned_away.append((key, detail)),
+            admits=lambda key: key in self.admitted,
+        )
         self.said: list[tuple[bytes, ToBroker]] = []
         self.peers: list[bytes] = []
         self.gone: list[bytes] = []

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from loads.broker.record import RunRecord
+from loads.broker.rights import NOBODY, Principal
 from loads.wire.cluster import BundleRef, FromBroker, Status, ToBroker, Trouble
 
 # Events.
@@ -13,11 +14,19 @@ from loads.wire.cluster import BundleRef, FromBroker, Status, ToBroker, Trouble
 
 @dataclass(frozen=True)
 class Said:
-    """Peer `peer` said `message`, which came as `data`."""
+    """Peer `peer`, behind which stands `who`, said `message`, which came as `data`."""
 
     peer: bytes
     message: ToBroker
     data: bytes = b""
+    who: Principal = NOBODY
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """From now on these public keys are let in, each with the rights that it had, and no other is."""
+
+    keys: frozenset[bytes]
 
 
 @dataclass(frozen=True)
@@ -84,7 +93,7 @@ class Tick:
     """Time has passed: to be sent a few times a second."""
 
 
-Event = Said | Gone | Unsent | Obtained | NotObtained | Spoiled | Saved | Kept | StoreTrouble | Tick
+Event = Said | Admitted | Gone | Unsent | Obtained | NotObtained | Spoiled | Saved | Kept | StoreTrouble | Tick
 
 # Effects.
 
@@ -118,6 +127,22 @@ class Kick:
     """Close the connection of `peer`."""
 
     peer: bytes
+
+
+@dataclass(frozen=True)
+class Dismiss:
+    """The same, a moment later: what was said to it shall arrive."""
+
+    peer: bytes
+
+
+@dataclass(frozen=True)
+class Audit:
+    """For the audit log: what `who` did, or was refused."""
+
+    event: str
+    who: str
+    details: Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -178,4 +203,6 @@ class Log:
     text: str
 
 
-Effect = Send | ToSeat | ToFollowers | Kick | Obtain | Keep | Save | Checkpoint | Recall | Report | Log
+Effect = (
+    Send | ToSeat | ToFollowers | Kick | Dismiss | Audit | Obtain | Keep | Save | Checkpoint | Recall | Report | Log
+)

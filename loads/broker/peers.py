@@ -7,15 +7,32 @@ from dataclasses import dataclass
 from typing import Final
 
 from loads.broker.agents import Agents
-from loads.broker.events import Effect, Kick, Log, Recall, Send, ToFollowers, ToSeat
+from loads.broker.events import Audit, Dismiss, Effect, Kick, Log, Recall, Send, ToFollowers, ToSeat
+from loads.broker.rights import Principal, role_for
 from loads.units import US_PER_S
-from loads.wire.cluster import Ended, FromBroker, Hello, Refused, Rejected, Role, Snapshot, Update, Welcome
+from loads.wire.cluster import (
+    Cease,
+    Ended,
+    FromBroker,
+    Hello,
+    Refused,
+    Rejected,
+    Role,
+    Snapshot,
+    Submit,
+    ToBroker,
+    Trouble,
+    Update,
+    Welcome,
+)
 from loads.wire.messages import PROTOCOL
 
 CATCH_UP_US: Final = 3 * US_PER_S
 """Between two snapshots for a peer that does not keep up."""
 STRANGER_US: Final = 5 * US_PER_S
 """How long a peer that was rejected may stay connected."""
+_A: Final = {Role.AGENT: "an agent", Role.RUNNER: "a runner", Role.OBSERVER: "an observer"}
+_REVOKED: Final = "whoever looks after the broker made it so; a new key is made there with loads keys add"
 
 
 @dataclass
@@ -23,6 +40,7 @@ class Peer:
     """A connection that said Hello.
 
     Attributes:
+        who: who stands behind it.
         follows: the run that it is told of.
         behind: it missed something, and gets a snapshot when it can take one.
         owed: it was not yet told how the run that it follows ended.
@@ -31,6 +49,7 @@ class Peer:
     """
 
     role: Role
+    who: Principal
     follows: str | None = None
     behind: bool = False
     owed: bool = False
@@ -39,18 +58,27 @@ class Peer:
 
 
 class Peers:
-    """By routing id. `version` and `incarnation` are the broker's own."""
+    """By routing id. `version` and `incarnation` are the broker's own; `insecure`: it asks some for no key."""
 
-    def __init__(self, version: str, incarnation: int) -> None:
+    def __init__(self, version: str, incarnation: int, *, insecure: bool = False) -> None:
         self.by_name: dict[bytes, Peer] = {}
         self._version = version
         self._incarnation = incarnation
+        self._insecure = insecure
 
-    def hello(self, name: bytes, hello: Hello, now_us: int) -> list[Effect]:
-        """First words; another protocol is no protocol."""
-        self.by_name[name] = Peer(hello.role)
+    def hello(self, name: bytes, hello: Hello, who: Principal, now_us: int) -> list[Effect]:
+        """First words; another protocol is no protocol, and a role that its key does not have is none."""
+        self.by_name[name] = Peer(hello.role, who)
+        if hello.protocol == PROTOCOL and hello.role in who.roles:
+            return [Send(name, Welcome(version=self._version, incarnation=self._incarnation, insecure=self._insecure))]
         if hello.protocol == PROTOCOL:
-            return [Send(name, Welcome(version=self._version, incarnation=self._incarnation))]
+            return self.reject(
+                name,
+                f"{who.name} {who.rights}, and this is {_A[hello.role]}",
+                "a key with that role is made on the broker's machine: "
+                f"loads keys add NAME --role {hello.role.value}\nand stored here: loads keys join LINE",
+                now_us,
+            )
         return self.reject(
             name,
             f"the broker is of version {self._version} (protocol {PROTOCOL}), "
@@ -63,7 +91,51 @@ class Peers:
         """Nothing more is heard of it."""
         peer = self.by_name[name]
         peer.rejected_us = now_us
-        return [Send(name, Rejected(reason=reason, hint=hint)), Log(f"rejected a {peer.role.value}: {reason}")]
+        return [
+            Send(name, Rejected(reason=reason, hint=hint)),
+            Log(f"rejected {_A[peer.role]}: {reason}"),
+            Audit("refused", peer.who.name, {"as": peer.role.value, "why": reason}),
+        ]
+
+    def denied(self, name: bytes, message: ToBroker, now_us: int) -> list[Effect] | None:
+        """What follows when `message` is more than its peer may say; None: it may."""
+        peer = self.by_name[name]
+        if peer.who.may(message):
+            return None
+        kind = type(message).__name__.lower()
+        reason = f"{peer.who.name} {peer.who.rights}"
+        hint = f"on the broker's machine: loads keys add NAME --role {role_for(message).value}"
+        if not isinstance(message, Submit | Cease):
+            return self.reject(name, reason, hint, now_us)
+        run = message.run if isinstance(message, Cease) else None
+        return [
+            Send(name, Refused(run=run, trouble=Trouble(message=reason, hint=hint))),
+            Log(f"refused: {reason}, and wanted to {kind}"),
+            Audit("refused", peer.who.name, {"what": kind, "run": run, "why": reason}),
+        ]
+
+    def trusts(self, name: bytes, message: ToBroker) -> bool:
+        """Whether it said Hello, was not rejected, and may say `message`."""
+        peer = self.by_name.get(name)
+        return peer is not None and peer.rejected_us is None and peer.who.may(message)
+
+    def expelled(self, keys: Container[bytes]) -> list[tuple[bytes, list[Effect]]]:
+        """Peers whose key is none of `keys`, each with what is to be done before it is gone."""
+        gone = [
+            (name, peer) for name, peer in self.by_name.items() if peer.who.key is not None and peer.who.key not in keys
+        ]
+        return [
+            (
+                name,
+                [
+                    Send(name, Rejected(reason=f"{peer.who.name} was revoked, or is not what it was", hint=_REVOKED)),
+                    Dismiss(name),
+                    Log(f"sent away {_A[peer.role]}: {peer.who.name} was revoked"),
+                    Audit("sent away", peer.who.name, {"as": peer.role.value, "why": "its key was revoked"}),
+                ],
+            )
+            for name, peer in gone
+        ]
 
     def supersede(self, name: bytes | None, agent: str, now_us: int) -> list[Effect]:
         """Another process came as `agent` before this one went: its state was copied, as a machine is.

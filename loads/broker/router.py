@@ -24,10 +24,13 @@ from typing import Final
 import zmq
 
 from loads.broker.connections import UNCLEAR, Connection, Connections
+from loads.broker.doorman import Caller, Doorman, caller_of
 from loads.errors import LoadsError, ProtocolError
 from loads.wire.cluster import FromBroker, ToBroker
 from loads.wire.codec import MAX_MESSAGE_BYTES, decode_to_broker, encode
 from loads.wire.endpoint import Endpoint, secure_directory
+from loads.wire.handshake import FAILURES
+from loads.wire.keys import KeyPair
 from loads.wire.monitor import descriptor_of, events_of, open_monitor, readiness_of
 
 SLICE_S: Final = 0.005
@@ -60,18 +63,26 @@ class Router:
     """The broker's socket; made within a running loop.
 
     Args:
+        met: a peer that was not known is about to be heard, and who it is.
         heard: a peer's message, and the bytes that it came in. A peer is its routing id, new for each connection.
         gone: its connection ended; told once for each peer that was heard.
         broken: it said what is not in the protocol, and its connection is cut. `gone` follows.
+        turned_away: somebody was not let in: his public key, and where he is; or what came of a handshake without one.
+        admits: whether a public key may come in.
     """
 
     def __init__(
         self,
+        met: Callable[[bytes, Caller], None],
         heard: Callable[[bytes, ToBroker, bytes], None],
         gone: Callable[[bytes], None],
         broken: Callable[[bytes, ProtocolError], None],
+        turned_away: Callable[[bytes | None, str], None],
+        admits: Callable[[bytes], bool],
     ) -> None:
-        self._heard, self._gone, self._broken = heard, gone, broken
+        self._met, self._heard, self._gone, self._broken = met, heard, gone, broken
+        self._turned_away, self._admits = turned_away, admits
+        self._doorman: Doorman | None = None
         self._connections = Connections()
         self._loop = asyncio.get_running_loop()
         self._files: list[tuple[Path, int]] = []
@@ -84,7 +95,8 @@ class Router:
         self._socket = self._context.socket(zmq.SocketType.ROUTER)
         for option, value in _OPTIONS:
             self._socket.setsockopt(option, value)
-        self._monitor = open_monitor(self._context, self._socket, zmq.Event.ACCEPTED | zmq.Event.DISCONNECTED)
+        events = zmq.Event.ACCEPTED | zmq.Event.DISCONNECTED | FAILURES
+        self._monitor = open_monitor(self._context, self._socket, events)
         for end in (self._socket, self._monitor):
             self._loop.add_reader(descriptor_of(end), self._turn)
         self._sweeper = self._loop.call_later(SILENCE_S, self._sweep)
@@ -94,12 +106,20 @@ class Router:
         state = "closed" if self._closed else f"connections={self._connections.open} messages={self._messages}"
         return f"<Router at {at} {state}>"
 
-    def bind(self, endpoint: Endpoint) -> None:
-        """Listen there, too. Unix sockets come first: once the socket has keys, all that is bound asks for them.
+    def bind(self, endpoint: Endpoint, pair: KeyPair | None = None) -> None:
+        """Listen there, too; with a `pair` only for peers that have a key that is admitted, and can know this one.
+
+        What asks for no keys comes first: once one address does, all that follow do.
 
         Raises:
             LoadsError: somebody listens there, or nobody can.
         """
+        if pair is not None:
+            if self._doorman is None:
+                self._doorman = Doorman(self._context, self._admits, self._turned_away)
+            self._doorman.guard(self._socket, pair)
+        elif self._doorman is not None:
+            raise ValueError(f"{endpoint} would ask for keys: bind it before")
         if endpoint.path is None:
             self._listen(endpoint)
         else:
@@ -134,6 +154,8 @@ class Router:
         self._sweeper.cancel()
         for end in (self._monitor, self._socket):
             self._loop.remove_reader(descriptor_of(end))
+        if self._doorman is not None:
+            self._doorman.close()
         self._socket.disable_monitor()
         self._monitor.close(0)
         self._socket.close(0)
@@ -230,7 +252,10 @@ class Router:
         connection = self._connections.meet(peer, fd)
         if connection is UNCLEAR:
             self._cut_latest(fd)
-        return connection if isinstance(connection, Connection) else None
+        if not isinstance(connection, Connection):
+            return None
+        self._met(peer, caller_of(head, fd))
+        return connection
 
     def _decode(self, peer: bytes, body: zmq.Frame) -> None:
         try:
@@ -257,6 +282,9 @@ class Router:
         for event, value in events_of(self._monitor):
             if event == zmq.Event.ACCEPTED:
                 self._connections.accepted(value)
+            elif event & FAILURES:
+                if event != zmq.Event.HANDSHAKE_FAILED_AUTH:  # the doorman knows more of those
+                    self._turned_away(None, "its handshake failed")
             else:
                 self._connections.disconnected(value)
 

@@ -14,13 +14,17 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 import loads
+from loads.broker.archives import Archives, Pulls
 from loads.broker.events import (
+    Admitted,
+    Audit,
     Checkpoint,
+    Dismiss,
     Effect,
     Event,
     Gone,
@@ -42,18 +46,18 @@ from loads.broker.events import (
     Tick,
     Unsent,
 )
+from loads.broker.gate import Gate
 from loads.broker.keeping import checkpoint_of, line_rows, lines_of, recalled, restored, row_of, status_of
 from loads.broker.record import RunRecord
 from loads.broker.records import FINAL, AddBatch, AddLines, Job, SaveRun
 from loads.broker.records import Keep as KeepRuns
 from loads.broker.router import Router
-from loads.broker.state import Broker, BrokerState
+from loads.broker.state import BrokerState
 from loads.broker.store import Store
+from loads.broker.views import Broker
 from loads.broker.writer import Writer
-from loads.errors import LoadsError, ProtocolError
+from loads.errors import ProtocolError
 from loads.wire.cluster import (
-    CHUNK_BYTES,
-    BundleRef,
     Chunk,
     Fetch,
     FromBroker,
@@ -64,9 +68,10 @@ from loads.wire.cluster import (
 )
 from loads.wire.codec import encode
 from loads.wire.endpoint import Endpoint
-from loads.wire.pull import Pull, Sink
 
 TICK_S = 0.25
+LAST_WORDS_S = 0.3
+"""For what is said to somebody who is sent away to arrive."""
 SWITCH_S = 0.0005
 """How long the loop waits for the interpreter while the store's thread has it; 5 ms is Python's own choice.
 
@@ -75,33 +80,42 @@ now for 70.
 """
 
 
-class Archives(Protocol):
-    """Where bundles are kept: the room `bundle` has one."""
-
-    def archive(self, sha256: str) -> Path | None:
-        """The whole archive, if it is here."""
-
-    def read(self, sha256: str, offset: int, length: int) -> tuple[bytes, int]:
-        """A piece of it, and how long it is."""
-
-    def writer(self, sha256: str, size_bytes: int) -> Sink:
-        """Takes one in."""
-
-
 class Server:
-    """A broker. `say` takes lines for its log; `keep` says which runs that ended stay."""
+    """A broker, at `endpoints`.
 
-    def __init__(self, store: Store, archives: Archives, say: Callable[[str], None], keep: KeepRuns | None) -> None:
+    `gate` knows who may come in; `insecure`: over TCP everybody. `say` takes lines for the log; `keep` says which runs
+    that ended stay.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        archives: Archives,
+        gate: Gate,
+        endpoints: Sequence[Endpoint],
+        say: Callable[[str], None],
+        keep: KeepRuns | None,
+        *,
+        insecure: bool = False,
+    ) -> None:
         self._store = store
-        self._archives = archives
+        self._gate = gate
+        self._endpoints = endpoints
+        self._insecure = insecure
         self._say = say
         self._keep = keep
-        self._router = Router(self._heard, self._gone, self._broken)
+        self._router = Router(
+            met=gate.met,
+            heard=self._heard,
+            gone=self._gone,
+            broken=self._broken,
+            turned_away=gate.turned_away,
+            admits=gate.admits,
+        )
         self._writer = Writer(store, self._stored, lambda text: self._handle(StoreTrouble(text)))
         self._queue: deque[Event] = deque()
         self._handling = False
-        self._pulls: dict[str, tuple[Pull, bytes]] = {}
-        self._wanted: dict[str, set[str]] = {}
+        self._pulls = Pulls(archives, self._router.send, self._obtained)
         self._points: dict[str, dict[tuple[int, int], bytes]] = {}
         self._lines: dict[str, int] = {}
         self._writing: set[str] = set()
@@ -110,7 +124,8 @@ class Server:
         self._tasks: set[asyncio.Task[None]] = set()
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         seed = random.Random(secrets.randbits(64))
-        self._state = BrokerState(_describe(store), seed, lambda run: bool(store.find(run)), self._run_of)
+        broker = _describe(store, endpoints, insecure=insecure)
+        self._state = BrokerState(broker, seed, lambda run: bool(store.find(run)), self._run_of)
 
     def __repr__(self) -> str:
         return f"{self._state!r} {self._router!r}"
@@ -119,13 +134,17 @@ class Server:
         row = self._store.of_nonce(nonce)
         return None if row is None else row.id
 
-    def bind(self, endpoint: Endpoint) -> None:
-        """Listen there, too.
+    def bind(self) -> None:
+        """Listen: at the unix sockets first, for there nobody is asked for a key.
 
         Raises:
             LoadsError: that can't be.
         """
-        self._router.bind(endpoint)
+        for endpoint in sorted(self._endpoints, key=lambda each: not each.is_local):
+            open_to_all = endpoint.is_local or self._insecure
+            self._router.bind(endpoint, None if open_to_all else self._gate.pair())
+            how = ", INSECURE: for whoever can reach it" if self._insecure else ", for peers with a key"
+            self._say(f"listens on {endpoint}" + ("" if endpoint.is_local else how))
 
     def restore(self) -> None:
         """Go on with the runs in the store that have not ended; before anything else."""
@@ -149,7 +168,10 @@ class Server:
         self._spawn(self._prune())
         while not self._failed.done():
             await asyncio.sleep(TICK_S)
-            self._ask_for_pieces()
+            self._pulls.tick(_now_us())
+            keys = self._gate.changes()
+            if keys is not None:
+                self._handle(Admitted(keys))
             self._handle(Tick())
         self._failed.result()
 
@@ -164,20 +186,24 @@ class Server:
     # Events.
 
     def _heard(self, peer: bytes, message: ToBroker, data: bytes) -> None:
-        match message:
-            case Fetch(sha256, offset):
-                piece, total = self._archives.read(sha256, offset, CHUNK_BYTES)
-                self._router.send(peer, Chunk(sha256=sha256, offset=offset, total=total, data=piece))
-            case Chunk():
-                self._take_piece(message)
-            case _:
-                self._handle(Said(peer, message, data))
+        if isinstance(message, Fetch | Chunk) and self._state.peers.trusts(peer, message):
+            if isinstance(message, Fetch):
+                self._router.send(peer, self._pulls.piece(message))
+            else:
+                self._pulls.take(peer, message, _now_us())
+        else:
+            self._handle(Said(peer, message, data, self._gate.who(peer)))
 
     def _gone(self, peer: bytes) -> None:
         self._handle(Gone(peer))
+        self._gate.gone(peer)
+
+    def _obtained(self, run: str, trouble: Trouble | None) -> None:
+        self._handle(Obtained(run) if trouble is None else NotObtained(run, trouble))
 
     def _broken(self, peer: bytes, error: ProtocolError) -> None:
         self._say(f"cut off a peer: {error.message}")
+        self._gate.note("refused", self._gate.who(peer).name, {"why": error.message})
 
     def _stored(self, tokens: Sequence[Any]) -> None:
         seqs: dict[tuple[str, int], int] = {}
@@ -211,7 +237,7 @@ class Server:
 
     def _step(self, event: Event) -> None:
         try:
-            effects = self._state.handle(event, time.monotonic_ns() // 1_000)
+            effects = self._state.handle(event, _now_us())
         except Exception:
             if not isinstance(event, Said):
                 raise
@@ -237,8 +263,12 @@ class Server:
                 self._writer.put(self._checkpoint(run), ("checkpoint", run))
             case Kick(peer):
                 self._router.kick(peer)
+            case Dismiss(peer):
+                asyncio.get_running_loop().call_later(LAST_WORDS_S, self._router.kick, peer)
+            case Audit(event, who, details):
+                self._gate.note(event, who, dict(details))
             case Obtain(run, bundle, peer):
-                self._obtain(run, bundle, peer)
+                self._pulls.obtain(run, bundle, peer, _now_us())
             case Recall(peer, run):
                 self._spawn(self._recall(peer, run))
             case Report():
@@ -265,7 +295,7 @@ class Server:
         if record.state in FINAL:
             self._points.pop(record.id, None)
             self._lines.pop(record.id, None)
-            self._want_no_more(record.id)
+            self._pulls.forget(record.id)
             self._spawn(self._prune())
 
     def _checkpoint(self, run_id: str) -> list[Job]:
@@ -289,58 +319,6 @@ class Server:
             self._lines[run_id] = rows[-1].number
             jobs.append(AddLines(run_id, rows))
         return jobs
-
-    # Bundles.
-
-    def _obtain(self, run: str, bundle: BundleRef, peer: bytes) -> None:
-        if self._archives.archive(bundle.sha256) is not None:
-            self._queue.append(Obtained(run))
-            return
-        self._wanted.setdefault(bundle.sha256, set()).add(run)
-        if bundle.sha256 in self._pulls:
-            self._pulls[bundle.sha256] = self._pulls[bundle.sha256][0], peer
-        else:
-            try:
-                sink = self._archives.writer(bundle.sha256, bundle.size_bytes)
-            except LoadsError as error:
-                self._tell(bundle.sha256, Trouble(message=error.message, hint=error.hint))
-                return
-            self._pulls[bundle.sha256] = Pull(bundle.sha256, bundle.size_bytes, sink), peer
-        self._ask_for_pieces()
-
-    def _ask_for_pieces(self) -> None:
-        for pull, peer in self._pulls.values():
-            for fetch in pull.ask(time.monotonic_ns() // 1_000):
-                self._router.send(peer, fetch)
-
-    def _take_piece(self, chunk: Chunk) -> None:
-        if chunk.sha256 not in self._pulls:
-            return
-        pull, _ = self._pulls[chunk.sha256]
-        trouble = None
-        try:
-            if chunk.total and not pull.take(chunk, time.monotonic_ns() // 1_000):
-                self._ask_for_pieces()
-                return
-            if not chunk.total:
-                trouble = Trouble(message="the runner has no such bundle", hint="run it again")
-        except LoadsError as error:
-            trouble = Trouble(message=error.message, hint=error.hint)
-        pull.close()
-        del self._pulls[chunk.sha256]
-        self._tell(chunk.sha256, trouble)
-
-    def _tell(self, sha256: str, trouble: Trouble | None) -> None:
-        for run in self._wanted.pop(sha256, ()):
-            self._handle(Obtained(run) if trouble is None else NotObtained(run, trouble))
-
-    def _want_no_more(self, run: str) -> None:
-        """A bundle that no run waits for is not fetched any more."""
-        for sha256, runs in list(self._wanted.items()):
-            runs.discard(run)
-            if not runs:
-                del self._wanted[sha256]
-                self._pulls.pop(sha256)[0].close()
 
     # What the store knows.
 
@@ -374,8 +352,12 @@ class Server:
             self._say(f"the store can't be read: {error}")
 
 
-def _describe(store: Store) -> Broker:
-    now_us = time.monotonic_ns() // 1_000
+def _now_us() -> int:
+    return time.monotonic_ns() // 1_000
+
+
+def _describe(store: Store, endpoints: Sequence[Endpoint], *, insecure: bool) -> Broker:
+    now_us = _now_us()
     started_at = datetime.now(UTC)
     return Broker(
         incarnation=secrets.randbits(64),
@@ -386,6 +368,8 @@ def _describe(store: Store) -> Broker:
         clock=_boot_id(),
         wall=lambda at_us: (started_at + timedelta(microseconds=at_us - now_us)).astimezone(),
         started_us=now_us,
+        listens=tuple(map(str, endpoints)),
+        insecure=insecure,
     )
 
 

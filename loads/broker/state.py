@@ -6,13 +6,12 @@ Knows the peers and the agents, who is free and who is silent, which runs wait a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Container, Iterable
 from random import Random
 
 from loads.broker.agents import Agents, AgentSeen
 from loads.broker.events import (
+    Admitted,
     Effect,
     Event,
     Gone,
@@ -35,12 +34,13 @@ from loads.broker.events import (
 from loads.broker.fold import Fold
 from loads.broker.liveness import RETURN_US
 from loads.broker.names import new_name
+from loads.broker.notes import agent_joined, run_ended, run_submitted, runs_stopped
 from loads.broker.peers import Peer, Peers
 from loads.broker.queue import find_excess, reservation
 from loads.broker.record import RunRecord
 from loads.broker.run import LiveRun
 from loads.broker.serving import give_up, serve
-from loads.broker.views import busy, busy_names, status
+from loads.broker.views import Broker, busy, busy_names, find_run, status
 from loads.wire.cluster import (
     Accepted,
     Ask,
@@ -65,20 +65,6 @@ from loads.wire.cluster import (
 )
 
 
-@dataclass(frozen=True)
-class Broker:
-    """What a broker is. `clock` names the clock of `now_us`, `wall` gives the time of day for one of its times."""
-
-    incarnation: int
-    version: str
-    host: str
-    pid: int
-    store: str
-    clock: str
-    wall: Callable[[int], datetime]
-    started_us: int
-
-
 class BrokerState:
     """All that the broker knows."""
 
@@ -91,7 +77,7 @@ class BrokerState:
     ) -> None:
         """`known` says whether the store has a run of that name, `over` which one was submitted with that nonce."""
         self.broker = broker
-        self.peers = Peers(broker.version, broker.incarnation)
+        self.peers = Peers(broker.version, broker.incarnation, insecure=broker.insecure)
         self.agents = Agents(broker.started_us)
         self.runs: dict[str, LiveRun] = {}
         self._random = random
@@ -119,8 +105,10 @@ class BrokerState:
 
     def _handle(self, event: Event, now_us: int) -> list[Effect]:
         match event:
-            case Said(peer, message, data):
-                return self._said(peer, message, data, now_us)
+            case Said():
+                return self._said(event, now_us)
+            case Admitted(keys):
+                return self._admitted(keys, now_us)
             case Gone(peer):
                 return self._gone(peer, now_us)
             case Unsent(peer):
@@ -140,14 +128,18 @@ class BrokerState:
                 return self._tick(now_us)
         return []
 
-    def _said(self, name: bytes, message: object, data: bytes, now_us: int) -> list[Effect]:
+    def _said(self, said: Said, now_us: int) -> list[Effect]:
+        name, message = said.peer, said.message
         if isinstance(message, Hello):
-            return self.peers.hello(name, message, now_us)
+            return self.peers.hello(name, message, said.who, now_us)
         peer = self.peers.by_name.get(name)
         if peer is None:
             return [Send(name, WhoAreYou())]
         if peer.rejected_us is not None:
             return []
+        denied = self.peers.denied(name, message, now_us)
+        if denied is not None:
+            return denied
         self.agents.hear(name, now_us)
         match message:
             case Beat():
@@ -155,7 +147,7 @@ class BrokerState:
             case Standing():
                 return self._stands(message, now_us)
             case Batch():
-                return self._batch(name, message, data)
+                return self._batch(name, message, said.data)
             case Complete():
                 return self._complete(name, message, now_us)
             case Enlist():
@@ -165,7 +157,7 @@ class BrokerState:
             case Follow(run):
                 return self._follow(name, peer, run, now_us)
             case Cease(run, now):
-                return self._cease(name, run, now)
+                return self._cease(name, peer, run, now)
             case Ask(runs):
                 return [Report(name, status(self.broker, self._trouble, self.agents, self.runs, now_us), runs)]
         return []
@@ -178,6 +170,13 @@ class BrokerState:
         for run in self.runs.values():
             if run.submitter == name:
                 run.orphaned_us = now_us
+        return effects
+
+    def _admitted(self, keys: Container[bytes], now_us: int) -> list[Effect]:
+        """Who came in with a key that is none any more is out, with all that depends on it."""
+        effects: list[Effect] = []
+        for name, last_words in self.peers.expelled(keys):
+            effects += [*last_words, *self._gone(name, now_us)]
         return effects
 
     # Agents.
@@ -214,6 +213,7 @@ class BrokerState:
                 effects.append(Send(name, Closed(run=run_id, incarnation=incarnation)))
         if enlist.standing is not None:
             effects += self._stands(enlist.standing, now_us)
+        effects.append(agent_joined(enlist, self.peers.by_name[name].who))
         return [*effects, Log(f"agent {enlist.name} of {enlist.host} is here"), *self._serve_queue(now_us)]
 
     def _beat(self, name: bytes, beat: Beat, now_us: int) -> list[Effect]:
@@ -225,6 +225,7 @@ class BrokerState:
                 for incarnation in self.agents.spoken_for(agent) if run.away else ():
                     effects += run.back(incarnation, anew=incarnation != agent.enlist.incarnation)
             was_busy, agent.load, agent.standing = agent.standing is not None, beat.load, beat.standing
+            agent.leaving = beat.leaving
             if beat.standing is not None:
                 effects += self._stands(beat.standing, now_us)
             else:
@@ -241,7 +242,7 @@ class BrokerState:
         for run in self.runs.values():
             seat = run.seat_of(agent.enlist.incarnation)
             if seat is not None and not run.is_final:
-                effects += run.remind(seat)
+                effects += run.withdraw(seat, now_us) if agent.leaving else run.remind(seat)
         return effects
 
     def _stands(self, standing: Standing, now_us: int) -> list[Effect]:
@@ -283,8 +284,8 @@ class BrokerState:
         if excess is not None:
             return [Send(name, Refused(run=None, trouble=excess))]
         free = self.agents.free(busy(self.runs))
-        trouble = reservation(submit, free, len(self.agents.by_name), busy_names(self.runs))
-        if trouble is not None and not submit.wait and not self.agents.are_leaving(self.runs):
+        trouble = reservation(submit, free, self.agents.by_name.values(), busy_names(self.runs))
+        if trouble is not None and not submit.wait and not self.agents.come_free(self.runs):
             return [Send(name, Refused(run=None, trouble=trouble))]
         run_id = new_name(self._random, lambda taken: taken in self.runs or self._known(taken))
         record = RunRecord(id=run_id, submit=submit, created_at=self.broker.wall(now_us))
@@ -294,7 +295,7 @@ class BrokerState:
         log = Log(f"{run_id}: submitted by {who.user} of {who.host}: {' '.join(submit.spec.targets)}")
         if trouble is not None:
             run.chronicle.notices.append(f"waiting: {trouble.message}")
-        return [log, *run.save(), *self._obtain(run, name)]
+        return [log, run_submitted(run, self.peers.by_name[name].who), *run.save(), *self._obtain(run, name)]
 
     def _obtain(self, run: LiveRun, name: bytes) -> list[Effect]:
         bundle = run.record.submit.bundle
@@ -307,33 +308,25 @@ class BrokerState:
 
     def _serve_queue(self, now_us: int) -> list[Effect]:
         refuses = now_us - self.broker.started_us > RETURN_US
-        return serve(self.runs, self.agents, self._obtained, refuses=refuses)
+        return serve(self.runs, self.agents, self._obtained, refuses=refuses, now_us=now_us)
 
     def _follow(self, name: bytes, peer: Peer, run_id: str | None, now_us: int) -> list[Effect]:
-        run = self._find(run_id)
+        run = find_run(self.runs, run_id)
         if run is None or run.is_final:
             peer.follows, peer.owed = run_id, False
             return [Recall(name, run_id)]
         peer.follows, peer.behind, peer.owed = run.id, False, True
         return [*run.settle(now_us), Send(name, run.snapshot(now_us))]
 
-    def _find(self, run_id: str | None) -> LiveRun | None:
-        """The live run whose name begins so, if it is one; None: the latest."""
-        if run_id is None:
-            return next(reversed(self.runs.values()), None)
-        if run_id in self.runs:
-            return self.runs[run_id]
-        found = [run for run in self.runs.values() if run.id.startswith(run_id)]
-        return found[0] if len(found) == 1 else None
-
-    def _cease(self, name: bytes, run_id: str | None, now: bool) -> list[Effect]:
-        one = None if run_id is None else self._find(run_id)
+    def _cease(self, name: bytes, peer: Peer, run_id: str | None, now: bool) -> list[Effect]:
+        one = None if run_id is None else find_run(self.runs, run_id)
         if run_id is not None and one is None:
             hint = "loads-runner --ping-broker lists those that go on"
             return [Send(name, Refused(run=run_id, trouble=Trouble(message=f"no run {run_id} goes on", hint=hint)))]
         runs = [one] if one is not None else list(self.runs.values())
         effects = [effect for run in runs for effect in run.cease(now=now)]
-        return [*effects, Send(name, Ceased(runs=tuple(run.id for run in runs)))]
+        names = tuple(run.id for run in runs)
+        return [*effects, Send(name, Ceased(runs=names)), runs_stopped(names, peer.who, now=now)]
 
     # The store.
 
@@ -353,6 +346,7 @@ class BrokerState:
         if first:
             effects = [Send(run.submitter, Accepted(run=run_id)), *effects, *self._serve_queue(now_us)]
         if run.is_final:
+            effects.append(run_ended(run))
             addressed = self.peers.addressed(effects, self.agents)
             del self.runs[run_id]
             self._obtained.discard(run_id)

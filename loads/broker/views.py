@@ -2,17 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 
 from loads.broker.agents import Agents
 from loads.broker.run import LiveRun
 from loads.wire.cluster import RunStatus, Status
 
-if TYPE_CHECKING:
-    from loads.broker.state import Broker
-
 Runs = Mapping[str, LiveRun]
+
+
+@dataclass(frozen=True)
+class Broker:
+    """What a broker is. `clock` names the clock of `now_us`, `wall` gives the time of day for one of its times.
+
+    `listens` are its addresses; `insecure`: one of them lets in whoever can reach it.
+    """
+
+    incarnation: int
+    version: str
+    host: str
+    pid: int
+    store: str
+    clock: str
+    wall: Callable[[int], datetime]
+    started_us: int
+    listens: tuple[str, ...] = ()
+    insecure: bool = False
+
+
+def find_run(runs: Runs, name: str | None) -> LiveRun | None:
+    """The one of `runs` whose name begins so, if it is one; None: the latest."""
+    if name is None:
+        return next(reversed(list(runs.values())), None)
+    if name in runs:
+        return runs[name]
+    found = [run for run in runs.values() if run.id.startswith(name)]
+    return found[0] if len(found) == 1 else None
 
 
 def busy(runs: Runs) -> set[int]:
@@ -35,6 +62,8 @@ def status(broker: Broker, trouble: str | None, agents: Agents, runs: Runs, now_
         store=broker.store if trouble is None else f"{broker.store}: {trouble}",
         agents=tuple(agents.status(busy_names(runs), now_us)),
         runs=tuple(_status_of(run, now_us) for run in runs.values()),
+        listens=broker.listens,
+        insecure=broker.insecure,
     )
 
 

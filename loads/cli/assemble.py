@@ -9,6 +9,7 @@ import glob
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from loads.cli.cluster import OnCluster, cluster_options, is_on_cluster
 from loads.cli.http import http_options
@@ -18,7 +19,12 @@ from loads.plan.config import Config
 from loads.plan.settings import DEFAULT_LOG_LEVEL
 from loads.plan.spec import DEFAULT_GRACEFUL_STOP_US, LoadOptions, find_problems
 from loads.runner.spec import new_seed
+from loads.units import sendable
 from loads.wire.run import RunSpec
+
+MOST_VARIABLES: Final = 100
+MOST_VARIABLES_BYTES: Final = 64 << 10
+"""Of --env: they are for settings and tokens; data has its place in a file."""
 
 
 @dataclass(frozen=True)
@@ -42,15 +48,12 @@ def assemble(config: Config, *, detach: bool = False) -> Wanted:
     included = _importable(config, problems)
     outputs = find_outputs(config, problems)
     log_file = _log_file(config, problems)
+    env = _variables(config, problems)
     http = http_options(config, problems, here=not is_on_cluster(config))
     cluster = cluster_options(config, problems, detach=detach)
     if not config["targets"] and not problems:
-        problems.append(
-            UsageError(
-                "there is no target",
-                "say which tests to run, like loads-runner shop.TestShop.test_home, or set targets in a configuration",
-            )
-        )
+        hint = "say which tests to run, like loads-runner shop.TestShop.test_home, or set targets in a configuration"
+        problems.append(UsageError("there is no target", hint))
     if problems:
         raise UsageError.of(problems)
     spec = RunSpec(
@@ -67,6 +70,7 @@ def assemble(config: Config, *, detach: bool = False) -> Wanted:
         log_level=config["log-level"] or (log_file and DEFAULT_LOG_LEVEL),
         log_file=log_file,
         http=http,
+        env=env,
     )
     return Wanted(spec, outputs, bool(config["quiet"]), cluster)
 
@@ -114,6 +118,35 @@ def find_outputs(config: Config, problems: list[UsageError]) -> list[Path | None
             problems.append(_not_writable(f"{origin} {text}", path))
         outputs.append(path)
     return outputs
+
+
+def _variables(config: Config, problems: list[UsageError]) -> dict[str, str]:
+    """What --env says; values are in no message."""
+    origin, variables = config.origin("env"), dict[str, str]()
+    for text in config["env"] or ():
+        name, equals, value = text.partition("=")
+        if not equals and name not in os.environ:
+            problems.append(
+                UsageError(f"{origin} {name}: there is no such variable here", f"set it, or say --env {name}=VALUE")
+            )
+            continue
+        if name in variables:
+            problems.append(UsageError(f"{origin} {name} is given twice", "leave one of them out"))
+        variables[name] = value if equals else os.environ[name]
+        if "\0" in variables[name] or sendable(variables[name]) != variables[name]:
+            problems.append(
+                UsageError(f"{origin} {name} is not UTF-8 text", "put it in a file, and --include-file that")
+            )
+    size_bytes = sum(len(name) + len(os.fsencode(value)) for name, value in variables.items())
+    if len(variables) > MOST_VARIABLES or size_bytes > MOST_VARIABLES_BYTES:
+        problems.append(
+            UsageError(
+                f"{origin} has {len(variables):,} variables of {size_bytes:,} bytes, and {MOST_VARIABLES} of "
+                f"{MOST_VARIABLES_BYTES:,} are allowed",
+                "put data in a file, and --include-file that",
+            )
+        )
+    return variables
 
 
 def _log_file(config: Config, problems: list[UsageError]) -> str | None:

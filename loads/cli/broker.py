@@ -9,14 +9,16 @@ from pathlib import Path
 import click
 
 import loads
-from loads.cli.service import lock_directory, logger, run_command
+from loads.broker.keyring import Keyring
+from loads.cli.service import lock_directory, logger, raise_open_files, run_command
 from loads.errors import ExitCode, UsageError
-from loads.wire.endpoint import Endpoint, default_endpoint, parse_endpoint, secure_directory, state_directory
+from loads.wire.endpoint import Endpoint, default_endpoint, parse_endpoint, state_directory
 
 EPILOG = """\
 \b
-Without --bind it listens on a unix socket of this user's, which nobody else can reach. A tcp:// endpoint lets in
-whoever can reach it, and a broker runs whatever code it is sent: it needs --insecure, on a network that is yours alone.
+Without --bind it listens on a unix socket of this user's, which nobody else can reach. A broker runs whatever code
+it is sent, so over tcp:// it lets in only peers that have a key: loads keys init makes the broker's own, and
+loads keys add admits an agent, a runner or an observer. The socket is there, too.
 
 \b
 Runs are kept in SQLite below the state directory; --db postgresql://user@host/name keeps them there.
@@ -26,13 +28,13 @@ Whatever ends the broker, the one that is started after it goes on with the runs
 Examples:
   loads-broker
   loads-broker --keep 500
-  loads-broker --bind tcp://10.0.0.5:7700 --insecure
+  loads-broker --bind tcp://10.0.0.5:7700
 """
 
 
 @click.command(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option("--bind", multiple=True, metavar="ENDPOINT", help="Listen there: a path, or tcp://host:port. Repeatable.")
-@click.option("--insecure", is_flag=True, help="Let in whoever can reach a tcp:// endpoint.")
+@click.option("--insecure", is_flag=True, help="Ask nobody for a key over tcp://. Whoever reaches it runs code as you.")
 @click.option("--db", metavar="URL", help="Where runs are kept.  [default: SQLite in the state directory]")
 @click.option("--keep", metavar="N|TIME", help="Forget runs beyond the last N, or that ended longer ago: 500, 90d.")
 @click.option(
@@ -46,12 +48,13 @@ def command(bind: tuple[str, ...], insecure: bool, db: str | None, keep: str | N
     kept = None if keep is None else parse_keep(keep)
     base = state_directory(os.environ) if state_dir is None else Path(state_dir).absolute()
     endpoints = _endpoints(bind, base, insecure=insecure, own=state_dir is not None)
+    raise_open_files()
     lock = lock_directory(base / "broker")
     if lock is None:
         raise UsageError(
             f"another broker works in {base / 'broker'}", "use that one, or give this one a --state-dir of its own"
         )
-    asyncio.run(_serve(base / "broker", endpoints, db, kept))
+    asyncio.run(_serve(base, endpoints, db, kept, insecure=insecure))
     return ExitCode.PASSED
 
 
@@ -63,37 +66,41 @@ def main(arguments: list[str] | None = None) -> None:
 def _endpoints(bind: tuple[str, ...], base: Path, *, insecure: bool, own: bool) -> list[Endpoint]:
     """Where to listen; unix sockets first."""
     endpoints = [parse_endpoint(text) for text in bind]
-    if not endpoints:
-        endpoints = [parse_endpoint(str(base / "run" / "broker.sock")) if own else default_endpoint(os.environ)]
-    for endpoint in endpoints:
-        if not endpoint.is_local and not insecure:
-            raise UsageError(
-                f"--bind {endpoint} would let in whoever can reach it, to run any code here",
-                "leave it out: the default is a socket that only you can reach;\n"
-                "or add --insecure, on a network that is yours alone",
-            )
+    remote = [endpoint for endpoint in endpoints if not endpoint.is_local]
+    if len(remote) == len(endpoints):  # whoever is on this machine finds it at its usual place
+        usual = parse_endpoint(str(base / "run" / "broker.sock")) if own else default_endpoint(os.environ)
+        endpoints.insert(0, usual)
+    if insecure and not remote:
+        raise UsageError("--insecure is for a tcp:// address", "leave it out: a unix socket lets in only you")
+    if remote and not insecure and not Keyring(base / "keys").has_key:
+        raise UsageError(
+            f"--bind {remote[0]} needs keys: a broker runs whatever code it is sent",
+            "make them with: loads keys init; then loads keys add NAME --role agent|runner|observer for each peer;\n"
+            "or leave --bind out: the default is a socket that only you can reach, also with --ssh;\n"
+            "or add --insecure, on a network that is yours alone",
+        )
     return sorted(endpoints, key=lambda endpoint: not endpoint.is_local)
 
 
-async def _serve(directory: Path, endpoints: list[Endpoint], db: str | None, keep: object) -> None:
+async def _serve(base: Path, endpoints: list[Endpoint], db: str | None, keep: object, *, insecure: bool) -> None:
     import signal
 
+    from loads.broker.audit import Audit
+    from loads.broker.gate import Gate, audit_path
     from loads.broker.records import Keep
     from loads.broker.server import Server
     from loads.broker.store import Store
     from loads.bundle.cache import BundleCache
 
     say = logger("loads-broker")
+    directory = base / "broker"
     store = Store(db, directory)
     assert keep is None or isinstance(keep, Keep)
-    server = Server(store, BundleCache(directory / "bundles"), say, keep)
+    gate = Gate(Keyring(base / "keys"), Audit(audit_path(base), say), say)
+    server = Server(store, BundleCache(directory / "bundles"), gate, endpoints, say, keep, insecure=insecure)
     try:
         server.restore()
-        for endpoint in endpoints:
-            if endpoint.path is not None:
-                secure_directory(endpoint.path.parent)
-            server.bind(endpoint)
-            say(f"listens on {endpoint}" + ("" if endpoint.is_local else ", INSECURE: for whoever can reach it"))
+        server.bind()
         serving = asyncio.create_task(server.serve())
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, serving.cancel)

@@ -11,11 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from loads.cli.joined import CLIENT, usual_endpoint, with_key
 from loads.cli.outcome import open_screen, program, tell
+from loads.cli.reach import Through, Where, opened, remote_of, told_to
 from loads.cli.terminal import show
 from loads.errors import ExitCode, LoadsError, UsageError
 from loads.plan.config import Config
-from loads.plan.settings import SETTINGS
+from loads.plan.settings import SETTINGS, parse_label
 from loads.wire.endpoint import Endpoint, check_directory, default_endpoint, parse_endpoint
 from loads.wire.run import RunSpec
 
@@ -31,9 +33,11 @@ CA_BUNDLE = ".loads/ca.pem"
 
 @dataclass(frozen=True)
 class OnCluster:
-    """How a run goes to a cluster. `agents`: None is all that are free; `include` are patterns."""
+    """How a run goes to a cluster. `agents`: None is all that are free, of those with the `labels`; `include` are
+    patterns.
+    """
 
-    endpoint: Endpoint
+    endpoint: Where
     agents: int | None
     wait: bool
     elastic: bool
@@ -42,24 +46,34 @@ class OnCluster:
     requirements: tuple[str, ...]
     include: tuple[str, ...]
     detach: bool
+    labels: dict[str, str]
 
 
 def is_on_cluster(config: Config) -> bool:
     """Whether the run goes to a cluster."""
-    return "agents" in config.values or "broker" in config.values
+    return not config.values.keys().isdisjoint({"agents", "broker", "ssh"})
+
+
+def broker_of(config: Config) -> Where:
+    """Where the broker is: behind SSH, or straight at its address.
+
+    Raises:
+        UsageError: as `endpoint_of`, or it is no machine to log in to.
+    """
+    return remote_of(config) or endpoint_of(config)
 
 
 def endpoint_of(config: Config) -> Endpoint:
-    """Where the broker is.
+    """Where the broker is, and the key that was joined for it.
 
     Raises:
-        UsageError: that is no address, or a socket that others could have put there.
+        UsageError: that is no address, a socket that others could have put there, or a key that others can read.
     """
     text = config["broker"]
     if text is None:
-        return default_endpoint(os.environ)
+        return usual_endpoint(CLIENT)
     try:
-        endpoint = parse_endpoint(text)
+        endpoint = with_key(parse_endpoint(text), CLIENT)
         if endpoint.path is not None:
             check_directory(endpoint.path.parent)
     except LoadsError as error:
@@ -72,12 +86,12 @@ def cluster_options(config: Config, problems: list[UsageError], *, detach: bool)
     if not is_on_cluster(config):
         problems += _needing_a_cluster(config, detach=detach)
         return None
+    endpoint: Where = default_endpoint({})
     problems += _conflicts(config, detach=detach)
     try:
-        endpoint = endpoint_of(config)
+        endpoint = broker_of(config)
     except UsageError as error:
         problems.append(error)
-        endpoint = default_endpoint({})
     return OnCluster(
         endpoint=endpoint,
         agents=config["agents"],
@@ -88,6 +102,7 @@ def cluster_options(config: Config, problems: list[UsageError], *, detach: bool)
         requirements=_requirements(config, problems),
         include=config["include-file"] or (),
         detach=detach,
+        labels=_labels(config, problems),
     )
 
 
@@ -95,26 +110,27 @@ def run_on_cluster(spec: RunSpec, cluster: OnCluster, outputs: list[Path | None]
     """Pack the tests, submit the run and follow it."""
     import asyncio
 
-    from loads.cli.keys import ask_key, somebody_is_there
+    from loads.cli.keyboard import ask_key, somebody_is_there
     from loads.runner.remote import run_remote
 
-    with tempfile.TemporaryDirectory(prefix="loads-") as directory:
+    with opened(cluster.endpoint) as endpoint, tempfile.TemporaryDirectory(prefix="loads-") as directory:
         packed = _pack(spec, cluster, Path(directory))
         screen = open_screen(quiet=quiet, to_stdout=None in outputs)
         try:
-            outcome = asyncio.run(
-                run_remote(
-                    _submission(spec, cluster, packed),
-                    packed,
-                    cluster.endpoint,
-                    screen,
-                    detach=cluster.detach,
-                    ask=ask_key if somebody_is_there() else None,
+            with told_to(endpoint, screen.noticed):
+                outcome = asyncio.run(
+                    run_remote(
+                        _submission(spec, cluster, packed),
+                        packed,
+                        endpoint,
+                        screen,
+                        detach=cluster.detach,
+                        ask=ask_key if somebody_is_there() else None,
+                    )
                 )
-            )
         finally:
             screen.close()
-    return finish(outcome, cluster.endpoint, outputs, quiet=quiet)
+    return finish(outcome, endpoint, outputs, quiet=quiet)
 
 
 def finish(outcome: Result | Detached, endpoint: Endpoint, outputs: list[Path | None], *, quiet: bool) -> ExitCode:
@@ -124,7 +140,10 @@ def finish(outcome: Result | Detached, endpoint: Endpoint, outputs: list[Path | 
     if not isinstance(outcome, Detached):
         return tell(outcome, outputs, quiet=quiet)
     attach = "loads attach" if program() == "loads" else "loads-runner --attach"
-    where = "" if endpoint == default_endpoint(os.environ) else f" --broker {endpoint}"
+    if isinstance(endpoint, Through):
+        where = f" {endpoint.remote.again()}"
+    else:
+        where = "" if endpoint == usual_endpoint(CLIENT) else f" --broker {endpoint}"
     show(f"Run {outcome.run} goes on. To follow it: {attach} {outcome.run}{where}", on_error_stream=None in outputs)
     return ExitCode.PASSED
 
@@ -164,12 +183,26 @@ def _submission(spec: RunSpec, cluster: OnCluster, packed: Packed) -> Submit:
         spec=replace(spec, search_path=packed.search_path),
         bundle=bundle_ref(packed, cluster.requirements, ca_bundle),
         agents=cluster.agents,
+        labels=cluster.labels,
         wait=cluster.wait,
         elastic=cluster.elastic,
         per_agent=cluster.per_agent,
         detached=cluster.detach,
         test_dir=cluster.test_dir,
     )
+
+
+def _labels(config: Config, problems: list[UsageError]) -> dict[str, str]:
+    """All of them must match, so that no key can have two values."""
+    labels: dict[str, str] = {}
+    for text in config["label"] or ():
+        key, value = parse_label(text)
+        if labels.setdefault(key, value) != value:
+            both = f"{config.origin('label')} {key}={labels[key]} and {text} exclude each other"
+            problems.append(
+                UsageError(both, "an agent has one value for each key, and must have all that are asked for")
+            )
+    return labels
 
 
 def _needing_a_cluster(config: Config, *, detach: bool) -> list[UsageError]:
@@ -179,13 +212,13 @@ def _needing_a_cluster(config: Config, *, detach: bool) -> list[UsageError]:
         for name, setting in SETTINGS.items()
         if setting.cluster and config[name] not in (None, False) and config.origin(name) == setting.flag
     ]
-    hint = "say where to run: -a N for N agents of a cluster, or --broker ENDPOINT"
+    hint = "say where to run: -a N for N agents of a cluster, --broker ENDPOINT, or --ssh HOST"
     return [UsageError(f"{flag} is for runs on a cluster", hint) for flag in [*typed, *["--detach"] * detach]]
 
 
 def _conflicts(config: Config, *, detach: bool) -> list[UsageError]:
     problems = []
-    where = config.origin("agents" if "agents" in config.values else "broker")
+    where = config.origin(next(name for name in ("agents", "broker", "ssh") if name in config.values))
     if config["workers"] == 0:
         problems.append(
             UsageError(

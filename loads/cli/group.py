@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -10,18 +11,26 @@ from typing import Any
 import click
 
 import loads
-from loads.cli.cluster import endpoint_of
+from loads.cli.cluster import broker_of
 from loads.cli.layers import read_layers
-from loads.cli.options import LATEST
+from loads.cli.options import LATEST, with_ssh
+from loads.cli.reach import opened
 from loads.cli.runner import serve
+from loads.cli.terminal import show as show_line
 from loads.errors import ExitCode, UsageError
 from loads.plan.config import Config
 from loads.plan.settings import SETTINGS
+from loads.wire.endpoint import default_endpoint
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-_ELSEWHERE = {"run": "loads.cli.runner", "broker": "loads.cli.broker", "agent": "loads.cli.agent"}
+_ELSEWHERE = {
+    "run": "loads.cli.runner",
+    "broker": "loads.cli.broker",
+    "agent": "loads.cli.agent",
+    "keys": "loads.cli.access",
+}
 """Commands that are programs of their own, too. Imported when they are used: see `inline`."""
-_ORDER = ("run", "broker", "agent", "status", "runs", "attach", "stop", "show")
+_ORDER = ("run", "broker", "agent", "keys", "status", "runs", "attach", "stop", "show", "where")
 
 EPILOG = """\
 \b
@@ -52,12 +61,20 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 Command = Callable[..., Any]
-_broker = click.option(
+_address = click.option(
     "--broker",
     default=None,
     metavar="ENDPOINT",
     help="The cluster's broker: the path of its socket, or tcp://host:port.  [default: its usual socket]",
 )
+
+
+def _broker(command: Command) -> Command:
+    """Where the broker is: the options of all commands that ask it."""
+    address: Command = _address(with_ssh(command))
+    return address
+
+
 _output = click.option(
     "--output",
     default=None,
@@ -68,12 +85,22 @@ _output = click.option(
 
 
 @command.command(context_settings=_CONTEXT)
+def where() -> ExitCode:
+    """Show the path of the socket of this user's broker: what --ssh asks for."""
+    from loads.runner.ssh import MARK
+
+    show_line(f"{MARK}{default_endpoint(os.environ)}")
+    return ExitCode.PASSED
+
+
+@command.command(context_settings=_CONTEXT)
 @_broker
-def status(broker: str | None) -> ExitCode:
+def status(**way: Any) -> ExitCode:
     """Show the broker, its agents and its runs."""
     from loads.cli.orders import status as show_status
 
-    return show_status(endpoint_of(_read(broker=broker)))
+    with opened(broker_of(_read(**way))) as endpoint:
+        return show_status(endpoint)
 
 
 @command.command(context_settings=_CONTEXT)
@@ -81,11 +108,12 @@ def status(broker: str | None) -> ExitCode:
 @click.option(
     "-n", "--number", default=20, type=click.IntRange(0, 10_000), metavar="N", help="So many that ended.  [default: 20]"
 )
-def runs(broker: str | None, number: int) -> ExitCode:
+def runs(number: int, **way: Any) -> ExitCode:
     """List the runs that go on and the last ones that ended."""
     from loads.cli.orders import runs as show_runs
 
-    return show_runs(endpoint_of(_read(broker=broker)), number)
+    with opened(broker_of(_read(**way))) as endpoint:
+        return show_runs(endpoint, number)
 
 
 @command.command(context_settings=_CONTEXT)
@@ -93,37 +121,41 @@ def runs(broker: str | None, number: int) -> ExitCode:
 @_broker
 @_output
 @click.option("--quiet/--no-quiet", default=None, help="Show nothing but errors.")
-def attach(run: str, broker: str | None, output: tuple[str, ...], quiet: bool | None) -> ExitCode:
+def attach(run: str, output: tuple[str, ...], quiet: bool | None, **way: Any) -> ExitCode:
     """Follow a run to its end, or the latest. Ends as the run does."""
     from loads.cli.orders import attach as follow
 
-    config = _read(broker=broker, output=output, quiet=quiet)
-    return follow(endpoint_of(config), run, _outputs(config), quiet=bool(config["quiet"]))
+    config = _read(**way, output=output, quiet=quiet)
+    outputs = _outputs(config)
+    with opened(broker_of(config)) as endpoint:
+        return follow(endpoint, run, outputs, quiet=bool(config["quiet"]))
 
 
 @command.command(context_settings=_CONTEXT)
 @click.argument("run")
 @_broker
 @click.option("--now", is_flag=True, help="At once, without waiting for iterations in flight.")
-def stop(run: str, broker: str | None, now: bool) -> ExitCode:
+def stop(run: str, now: bool, **way: Any) -> ExitCode:
     """Stop a run, gracefully."""
     from loads.cli.orders import stop as cease
 
-    return cease(endpoint_of(_read(broker=broker)), run, now=now)
+    with opened(broker_of(_read(**way))) as endpoint:
+        return cease(endpoint, run, now=now)
 
 
 @command.command(context_settings=_CONTEXT)
 @click.argument("run", default=LATEST, metavar="[RUN]")
 @_broker
 @_output
-def show(run: str, broker: str | None, output: tuple[str, ...]) -> ExitCode:
+def show(run: str, output: tuple[str, ...], **way: Any) -> ExitCode:
     """Show how a run ended, or the latest."""
     from loads.cli.orders import show_run
 
-    config = _read(broker=broker, output=output)
+    config = _read(**way, output=output)
     # A file of settings says where new results go, not old ones.
     outputs = _outputs(config) if output else []
-    return show_run(endpoint_of(config), None if run == LATEST else run, outputs)
+    with opened(broker_of(config)) as endpoint:
+        return show_run(endpoint, None if run == LATEST else run, outputs)
 
 
 def _read(**typed: Any) -> Config:

@@ -33,7 +33,11 @@ def run_inline(spec: RunSpec, follower: Follower) -> Result:
     """
     from gevent import monkey
 
+    from loads.pool.confine import SECRETS
+
     monkey.patch_all()
+    for name in SECRETS:
+        os.environ.pop(name, None)
     return _InlineRun(spec, follower).run()
 
 

@@ -83,6 +83,14 @@ ssh_options: list[Callable[[Command], Command]] = [
 ]
 """What each command that speaks to a broker knows."""
 
+
+def with_ssh(command: Command) -> Command:
+    """Add them to a click command, in their order."""
+    for option in reversed(ssh_options):
+        command = option(command)
+    return command
+
+
 _PATH = click.Path()
 """Completed as a path. It checks nothing."""
 

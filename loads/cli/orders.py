@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from loads.cli.cluster import endpoint_of, finish, this_person
+from loads.cli.cluster import broker_of, finish, this_person
 from loads.cli.options import LATEST, given_settings
 from loads.cli.outcome import complain, open_screen, write
+from loads.cli.reach import WAY, opened, told_to
 from loads.cli.terminal import say, show
 from loads.errors import ExitCode, UsageError
 from loads.plan.config import Config
@@ -23,7 +24,7 @@ from loads.wire.endpoint import Endpoint
 
 _ENDED_RUNS = 10
 _ORDERS = ("attach", "stop", "purge_broker", "ping_broker", "check_cluster")
-_WITH_ATTACH = frozenset({"broker", "output", "quiet"})
+_WITH_ATTACH = WAY | {"output", "quiet"}
 Outputs = list[Path | None]
 
 
@@ -41,13 +42,13 @@ def order_of(options: Mapping[str, Any]) -> str | None:
         return None
     if len(given) > 1:
         raise UsageError(f"{flags[0]} and {flags[1]} exclude each other", "do one after the other")
-    allowed = _WITH_ATTACH if given == ["attach"] else {"broker"}
+    allowed = _WITH_ATTACH if given == ["attach"] else WAY
     typed = [SETTINGS[name].flag for name in given_settings(options) if name not in allowed]
     typed += [f"--{name}" for name, key in _RUNS.items() if options[key]]
     if typed:
-        hint = "it runs nothing; only --broker, --output and --quiet go with it"
+        hint = "it runs nothing; only --broker, --ssh, --output and --quiet go with it"
         if given != ["attach"]:
-            hint = "it runs nothing; only --broker goes with it"
+            hint = "it runs nothing; only --broker and --ssh go with it"
         raise UsageError(f"{flags[0]} and {typed[0]} exclude each other", hint)
     return given[0]
 
@@ -59,30 +60,31 @@ def obey(order: str, options: Mapping[str, Any], config: Config, outputs: Output
     """Do what `order_of` found."""
     if config.problems:
         raise UsageError.of(config.problems)
-    endpoint = endpoint_of(config)
-    match order:
-        case "attach":
-            return attach(endpoint, options["attach"], outputs, quiet=bool(config["quiet"]))
-        case "stop":
-            return stop(endpoint, options["stop"], now=options["now"])
-        case "purge_broker":
-            return stop(endpoint, None, now=options["now"])
-        case "ping_broker":
-            return status(endpoint)
-    return check(endpoint)
+    with opened(broker_of(config)) as endpoint:
+        match order:
+            case "attach":
+                return attach(endpoint, options["attach"], outputs, quiet=bool(config["quiet"]))
+            case "stop":
+                return stop(endpoint, options["stop"], now=options["now"])
+            case "purge_broker":
+                return stop(endpoint, None, now=options["now"])
+            case "ping_broker":
+                return status(endpoint)
+        return check(endpoint)
 
 
 def attach(endpoint: Endpoint, run: str, outputs: Outputs, *, quiet: bool) -> ExitCode:
     """Follow a run to its end, from where it stands."""
     import asyncio
 
-    from loads.cli.keys import ask_key, somebody_is_there
+    from loads.cli.keyboard import ask_key, somebody_is_there
     from loads.runner.remote import follow_remote
 
     screen = open_screen(quiet=quiet, to_stdout=None in outputs)
     ask = ask_key if somebody_is_there() else None
     try:
-        outcome = asyncio.run(follow_remote(None if run == LATEST else run, endpoint, screen, ask=ask))
+        with told_to(endpoint, screen.noticed):
+            outcome = asyncio.run(follow_remote(None if run == LATEST else run, endpoint, screen, ask=ask))
     finally:
         screen.close()
     return finish(outcome, endpoint, outputs, quiet=quiet)

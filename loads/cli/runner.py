@@ -39,7 +39,7 @@ written; 2 wrong usage or a test that does not import; 4 invalid (more than 1 % 
 planned iterations never ran); 5 stopped by Ctrl-C; 130 stopped at once by a second Ctrl-C.
 
 \b
-With -a or --broker the run goes to the agents of a cluster, with the files that the tests need.
+With -a, --broker or --ssh the run goes to the agents of a cluster, with the files that the tests need.
 Ctrl-C then asks whether to stop it, or to leave it alone; --attach follows it again.
 
 \b
@@ -51,6 +51,7 @@ Examples:
   loads-runner mytests.py -k 'login and not slow' --list
   loads-runner --config nightly.toml --show-plan
   loads-runner mytests.py -u 5000 -d 10m -a 3         on three agents of a cluster
+  loads-runner --ssh ana@loads-master mytests.py      on all agents of the cluster there
 """
 
 

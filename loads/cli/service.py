@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import resource
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
@@ -48,13 +50,22 @@ def logger(name: str) -> Callable[[str], None]:
     return lambda text: say(f"{datetime.now():%Y-%m-%d %H:%M:%S} {name}: {text}")  # noqa: DTZ005 - for people
 
 
-def lock_directory(path: Path) -> int | None:
+def raise_open_files() -> None:
+    """As many connections as the machine allows: the soft limit is often a thousand."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # some systems say "unlimited" and mean less
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def lock_directory(path: Path, *, passable: bool = False) -> int | None:
     """Take `path` for this process, as long as it lives; None: another process has it.
+
+    With `passable` others may be allowed to go through it, if not to see what is in it.
 
     Raises:
         LoadsError: it can't be made, or is not ours alone.
     """
-    secure_directory(path)
+    secure_directory(path, passable=passable)
     descriptor = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

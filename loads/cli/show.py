@@ -75,6 +75,8 @@ def _setting_rows(config: Config, spec: RunSpec, plan: Plan) -> Iterator[Row]:
             continue
         value = config.values[name]
         first, *more = value.text or ("-",) if isinstance(value.text, tuple) else (" ".join(value.text.split()),)
+        if name == "env":  # their values may be secret, and what is shown here may be kept in a build's log
+            first, *more = (text.partition("=")[0] for text in (first, *more))
         yield name, first, value.origin
         for item in more:
             yield "", item, ""

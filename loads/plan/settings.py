@@ -208,7 +208,7 @@ def _label(text: str) -> str:
 def _variable(text: str) -> str:
     name = text.partition("=")[0]
     if not _VARIABLE.fullmatch(name):
-        raise UsageError(f"{text!r} names no environment variable", "like API_TOKEN, or STAGE=test")
+        raise UsageError(f"{name!r} names no environment variable", "like API_TOKEN, or STAGE=test")
     if name.startswith("LOADS_"):
         raise UsageError(f"{name} is one of Loads' own variables", "give the tests one of another name")
     return text

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Final, Self
 
 import loads
-from loads.errors import UsageError
+from loads.errors import ProtocolError, UsageError
 from loads.wire.cluster import Beat, Beaten, FromBroker, Rejected, Role, ToBroker, Welcome
 from loads.wire.dealer import Dealer
 from loads.wire.endpoint import Endpoint
@@ -49,7 +49,7 @@ class Contact:
         self._endpoint = endpoint
         self._heard, self._turned, self._noticed = heard, turned, noticed
         self._dealer = Dealer(
-            endpoint, role=Role.RUNNER, version=loads.__version__, heard=self._take, changed=self._changed
+            endpoint, role=_role_at(endpoint), version=loads.__version__, heard=self._take, changed=self._changed
         )
         self._opened_s = self._answered_s = self._looked_s = time.monotonic()
         self._welcome = self._was_welcome = self._silent = False
@@ -94,6 +94,8 @@ class Contact:
             case Welcome():
                 if self._was_welcome:
                     self._noticed("connected to the broker again")
+                elif message.insecure:
+                    self._noticed("INSECURE: this broker lets in whoever can reach it, to run any code on its agents")
                 self._welcome = self._was_welcome = True
                 self._silent = False
         self._heard(message)
@@ -112,6 +114,9 @@ class Contact:
     def _look(self) -> None:
         """Whether somebody is there; a second has passed."""
         now_s = time.monotonic()
+        trouble = self._dealer.trouble
+        if isinstance(trouble, UsageError) and not self._welcome:
+            raise trouble  # time does not mend it
         pause_s = now_s - self._looked_s - BEAT_S
         self._looked_s = now_s
         if pause_s > STOOD_STILL_S:
@@ -127,6 +132,8 @@ class Contact:
 
     def _nobody(self) -> UsageError:
         trouble = self._dealer.trouble
+        if trouble is not None and not isinstance(trouble, ProtocolError):
+            return UsageError(trouble.message, trouble.hint)
         if trouble is not None:
             return UsageError(
                 f"what listens at {self._endpoint} does not speak as a broker does: {trouble.message}",
@@ -145,3 +152,9 @@ class Contact:
             step()
         except Exception as error:
             self.failed.set_exception(error)
+
+
+def _role_at(endpoint: Endpoint) -> Role:
+    """What to call oneself: an observer's key opens the door to observers only."""
+    keys = endpoint.keys
+    return Role.OBSERVER if keys is not None and not endpoint.is_local and keys.role is Role.OBSERVER else Role.RUNNER

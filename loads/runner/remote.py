@@ -34,7 +34,8 @@ class Answer(Enum):
     CONTINUE = "c"
 
 
-Ask = Callable[[], Awaitable[Answer]]
+Ask = Callable[[Callable[[], None]], Awaitable[Answer]]
+"""Calls its argument, which shows the question, once a key that is typed will be heard."""
 """Waits for the user's answer to `QUESTION`, which is on the screen."""
 
 
@@ -169,9 +170,8 @@ class _Watched:
             self._stop_more()
 
     async def _question(self, ask: Ask) -> None:
-        self._follower.asked(f"{self._following.run} goes on. {QUESTION}")
         try:
-            answer = await ask()
+            answer = await ask(lambda: self._follower.asked(f"{self._following.run} goes on. {QUESTION}"))
         finally:
             self._asking = None
             self._follower.asked(None)

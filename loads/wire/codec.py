@@ -21,6 +21,8 @@ MAX_MESSAGE_BYTES: Final = 32 << 20
 """Of a message to the broker, which holds those of many peers at once."""
 MAX_ANSWER_BYTES: Final = 64 << 20
 """Of a message from the broker: a snapshot is many batches in one."""
+SEAL_BYTES: Final = 64
+"""Room for what CURVE adds to a message."""
 _LENGTH_BYTES: Final = 4
 _BAD: Final = (msgspec.DecodeError, RecursionError, UnicodeError)
 _encoder: Final = msgspec.msgpack.Encoder()

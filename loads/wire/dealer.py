@@ -19,10 +19,11 @@ from typing import Final, Self
 
 import zmq
 
-from loads.errors import ProtocolError, UsageError
+from loads.errors import LoadsError, ProtocolError, UsageError
 from loads.wire.cluster import FromBroker, Hello, Role, ToBroker, WhoAreYou
-from loads.wire.codec import MAX_ANSWER_BYTES, MAX_MESSAGE_BYTES, decode_from_broker, encode
+from loads.wire.codec import MAX_ANSWER_BYTES, MAX_MESSAGE_BYTES, SEAL_BYTES, decode_from_broker, encode
 from loads.wire.endpoint import Endpoint, check_directory
+from loads.wire.handshake import FAILURES, why_not
 from loads.wire.messages import PROTOCOL
 from loads.wire.monitor import descriptor_of, events_of, open_monitor, readiness_of
 
@@ -47,7 +48,7 @@ _OPTIONS: Final = (
     (zmq.SocketOption.TCP_KEEPALIVE_INTVL, 10),
     (zmq.SocketOption.TCP_KEEPALIVE_CNT, 3),
 )
-_EVENTS: Final = zmq.Event.CONNECTED | zmq.Event.HANDSHAKE_SUCCEEDED | zmq.Event.DISCONNECTED
+_EVENTS: Final = zmq.Event.CONNECTED | zmq.Event.HANDSHAKE_SUCCEEDED | zmq.Event.DISCONNECTED | FAILURES
 
 
 class _Line:
@@ -59,6 +60,11 @@ class _Line:
         for option, value in _OPTIONS:
             self.socket.setsockopt(option, value)
         self.socket.setsockopt(zmq.SocketOption.IPV6, int(endpoint.is_ipv6))
+        if endpoint.keys is not None and not endpoint.is_local:
+            self.socket.setsockopt(zmq.SocketOption.MAXMSGSIZE, MAX_ANSWER_BYTES + SEAL_BYTES)
+            self.socket.setsockopt(zmq.SocketOption.CURVE_SERVERKEY, endpoint.keys.broker)
+            self.socket.setsockopt(zmq.SocketOption.CURVE_PUBLICKEY, endpoint.keys.pair.public)
+            self.socket.setsockopt(zmq.SocketOption.CURVE_SECRETKEY, endpoint.keys.pair.secret)
         self.monitor = open_monitor(self.context, self.socket, _EVENTS)
         self.descriptors = (descriptor_of(self.socket), descriptor_of(self.monitor))
         try:
@@ -122,8 +128,11 @@ class Dealer:
         self._scheduled = self._in_turn = False
         self._sent = self._unsent = self._received = self._connections = 0
         self.connected = False
-        self.trouble: ProtocolError | None = None
-        """Why the connection was dropped the last time that we dropped it."""
+        self.trouble: LoadsError | None = None
+        """Why there was no connection the last time that there was a reason to be had. None again once there is one.
+
+        A `UsageError` is one that goes away only when somebody does something.
+        """
 
     def __repr__(self) -> str:
         state = "connected" if self.connected else "closed" if self._is_closed else "connecting"
@@ -214,8 +223,8 @@ class Dealer:
                 self._loop.remove_reader(descriptor)
         return line
 
-    def _drop(self, error: ProtocolError) -> None:
-        """The broker makes no sense: leave, and come again later."""
+    def _drop(self, error: LoadsError) -> None:
+        """There is no speaking with it: leave, and come again later."""
         self.trouble = error
         was_connected = self.connected
         line = self._detach()
@@ -240,6 +249,15 @@ class Dealer:
             return
         self.connected = True
         self._changed(True)
+
+    def _fail(self, event: int) -> None:
+        """The handshake did not come to its end. ZeroMQ itself tries again only where nobody said no."""
+        trouble = why_not(event, self._endpoint)
+        if event == zmq.Event.HANDSHAKE_FAILED_NO_DETAIL:
+            if not isinstance(self.trouble, UsageError):  # which says more; it depends on who hangs up first
+                self.trouble = trouble
+        else:
+            self._drop(trouble)
 
     def _double(self) -> socket.socket | None:
         try:
@@ -317,6 +335,7 @@ class Dealer:
             self._drop(error)
             return
         self._received += 1
+        self.trouble = None
         if isinstance(message, WhoAreYou):
             self._put(self._hello)  # if there is no room, it will ask again
         self._heard(message)
@@ -326,6 +345,8 @@ class Dealer:
             self._fd = value
         elif event == zmq.Event.HANDSHAKE_SUCCEEDED:
             self._greet()
+        elif event & FAILURES:
+            self._fail(event)
         elif self.connected:
             self.connected = False
             self._changed(False)

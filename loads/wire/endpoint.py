@@ -11,12 +11,15 @@ import pwd
 import re
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv6Address
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from loads.errors import LoadsError, UsageError
+
+if TYPE_CHECKING:
+    from loads.wire.keys import Join
 
 MAX_PATH_BYTES: Final = 107
 """What the kernel has room for in the address of a unix socket, without the zero at its end."""
@@ -34,10 +37,12 @@ class Endpoint:
     Attributes:
         url: as ZeroMQ has it.
         path: the socket's file; None: it is TCP.
+        keys: with which a peer asks to be let in over TCP; None: it has none.
     """
 
     url: str
     path: Path | None = None
+    keys: Join | None = field(default=None, compare=False, repr=False)
 
     @property
     def is_local(self) -> bool:
@@ -87,8 +92,10 @@ def state_directory(environ: Mapping[str, str]) -> Path:
     return Path(home) / ".local" / "state" / "loads"
 
 
-def secure_directory(path: Path) -> None:
+def secure_directory(path: Path, *, passable: bool = False) -> None:
     """Make `path`, and what is missing above it, for this user alone; and check it, whoever made it.
+
+    `passable`: others may go through it, if they may not look into it; what is below has modes of its own.
 
     Raises:
         LoadsError: it can't be made.
@@ -102,11 +109,13 @@ def secure_directory(path: Path) -> None:
             directory.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise LoadsError(f"can't make the directory {path}: {error.strerror}", "choose another place") from None
-    check_directory(path)
+    check_directory(path, passable=passable)
 
 
-def check_directory(path: Path) -> None:
+def check_directory(path: Path, *, passable: bool = False) -> None:
     """Refuse to put trust in `path` unless it is this user's alone. One that is not there is no danger.
+
+    `passable` is as for `secure_directory`.
 
     Raises:
         UsageError: it is not ours, others may enter, or it is no directory.
@@ -120,9 +129,9 @@ def check_directory(path: Path) -> None:
     if not stat.S_ISDIR(found.st_mode):
         raise UsageError(f"{path} is not a directory", "move it away, or choose another place")
     if found.st_uid != os.geteuid():
-        owner = _user(found.st_uid)
+        owner = user_name(found.st_uid)
         raise UsageError(f"{path} belongs to {owner}, not to you", _OWN)
-    if stat.S_IMODE(found.st_mode) & 0o077:
+    if stat.S_IMODE(found.st_mode) & (0o066 if passable else 0o077):
         hint = _OWN if _is_for_all(found) else f"if nobody else needs it, run: chmod 700 {path}\nor {_OWN}"
         raise UsageError(f"others may enter {path}: its mode is {stat.S_IMODE(found.st_mode):04o}", hint)
 
@@ -170,7 +179,8 @@ def _tcp(text: str, rest: str) -> Endpoint:
     return Endpoint(f"tcp://{host}:{int(port)}")
 
 
-def _user(uid: int) -> str:
+def user_name(uid: int) -> str:
+    """Of that user, or his number."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:

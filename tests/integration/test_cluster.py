@@ -131,6 +131,29 @@ def test_a_run_may_wait_for_its_agents(cluster: Cluster, nginx: Nginx) -> None:
     assert run.totals["ended"] == 12
 
 
+def test_labels_choose_agents_and_none_runs_more_than_it_has_room_for(cluster: Cluster, nginx: Nginx) -> None:
+    west = cluster.start_agent("west", "--label", "region=eu", "--label", "disk=ssd", "--max-users", "5")
+    try:
+        cluster.wait_for_agents("west")
+        options = ("home.TestHome.test_home", "--hits", "3", "--server-url", nginx.url)
+        run = cluster.run(*options, "-a", "all", "--label", "region=eu", "-u", "5")
+        assert [agent["name"] for agent in run.document["run"]["agents"]] == ["west"]
+        assert run.totals["ended"] == nginx.count() == 15
+        cluster.wait_for_agents("west")
+        for asked, message in (
+            (("--label", "region=eu", "-a", "2"), "2 agents with region=eu are wanted and 1 free"),
+            (("--label", "region=mars"), "no agent has region=mars\n  what they have: disk=ssd, region=eu; start one"),
+            (("--label", "region=eu"), "the run has 6 users and the only free agent has room for 5"),
+        ):
+            refused = cluster.run(*options, "-a", "1", "-u", "6", *asked)
+            assert refused.exit_code == 2
+            assert message in refused.err
+        assert "disk=ssd region=eu" in cluster.call("loads", "status").out
+    finally:
+        assert west.terminate() == 0
+        del cluster.agents["west"]
+
+
 def test_an_elastic_run_gives_work_to_who_comes_later(cluster: Cluster, nginx: Nginx) -> None:
     options = ("-u", "6", "-d", "4s", "--elastic", "--server-url", nginx.url)
     with cluster.start("home.TestHome.test_slow", "-a", "3", *options) as process:

@@ -1,33 +1,25 @@
-"""What a broker writes of a run is what the next one reads."""
+"""What the store keeps of a run: all that a next broker needs, and after the end no secret any more."""
 
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
+from dataclasses import replace
+from datetime import UTC, datetime
 
-from loads.broker.fold import Fold
-from loads.broker.record import decode_folded, decode_record, encode_folded, encode_record
-from loads.metrics.result import Result
-from loads.metrics.summary import Summary
-from loads.wire.cluster import RunState, Stage
-from tests.build import info_of, summaries
-from tests.runs import batch_of, record_of, seat_of
+import msgspec
+
+from loads.broker.record import RunRecord, decode_record, encode_record
+from loads.wire.cluster import RunState
+from tests.runs import submit_of
 
 
-def test_a_record_is_read_as_it_was_written() -> None:
-    record = record_of(RunState.RUNNING, seat_of(stage=Stage.RUNNING, lost="went away", lost_us=3), version=4)
-    assert decode_record(encode_record(record)) == record
-
-
-@given(st.lists(summaries(), max_size=4))
-def test_results_are_read_as_they_were_written(told: list[Summary]) -> None:
-    folded = Fold(Result(info=info_of()))
-    for number, summary in enumerate(told, 1):
-        folded.take(batch_of(number, summary))
-    folded.settle()
-    assert folded.result is not None
-    data = encode_folded(folded.result, folded.tallies)
-    result, tallies = decode_folded(data, folded.result.timeline.packed)
-    assert tallies == folded.tallies
-    assert result.summary == folded.result.summary
-    assert result.timeline.rows() == folded.result.timeline.rows()
+def test_values_of_variables_are_kept_only_while_the_run_may_need_them() -> None:
+    submit = submit_of()
+    submit = msgspec.structs.replace(submit, spec=replace(submit.spec, env={"API_TOKEN": "s3cret"}))
+    record = RunRecord(id="wild-eagle", submit=submit, created_at=datetime(2014, 5, 9, tzinfo=UTC))
+    for state in RunState:
+        record.state = state
+        data = encode_record(record)
+        over = state in (RunState.ENDED, RunState.REFUSED)
+        assert (b"s3cret" in data) is not over
+        assert decode_record(data).submit.spec.env == {"API_TOKEN": "" if over else "s3cret"}
+    assert record.submit.spec.env == {"API_TOKEN": "s3cret"}

@@ -111,7 +111,7 @@ def test_everything_that_goes_along(asked: list[Any], here: Path) -> None:
         asked,
         *("-a", "2", "--wait", "--elastic", "--per-agent", "--detach", "--test-dir", "shop_1.2"),
         *("--python-dep", "lxml>=5", "--python-dep", "rich", "--requirements", "r.txt", "--include-file", "data"),
-        *("--source-address", "198.51.100.1"),
+        *("--source-address", "198.51.100.1", "--label", "region=eu", "--label", "disk=ssd"),
     )
     assert cluster == OnCluster(
         endpoint=default_endpoint(os.environ),
@@ -123,6 +123,7 @@ def test_everything_that_goes_along(asked: list[Any], here: Path) -> None:
         requirements=("lxml>=5", "rich", "faker"),
         include=("data",),
         detach=True,
+        labels={"region": "eu", "disk": "ssd"},
     )
     assert asked[0].http.source_addresses == ("198.51.100.1",)
 
@@ -144,6 +145,9 @@ def test_what_a_file_says_for_clusters_does_not_hinder_a_run_here(asked: list[An
         (["t", "--python-dep", "x"], "--python-dep is for runs on a cluster"),
         (["t", "--requirements", "x"], "--requirements is for runs on a cluster"),
         (["t", "--test-dir", "x"], "--test-dir is for runs on a cluster"),
+        (["t", "--label", "a=b"], "--label is for runs on a cluster"),
+        (["t", "-a", "2", "--label", "a=b", "--label", "a=c"], "--label a=b and a=c exclude each other"),
+        (["--check-cluster", "--label", "a=b"], "--check-cluster and --label exclude each other"),
         (["t", "--detach"], "--detach is for runs on a cluster"),
         (["t", "-a", "0"], "--agents: '0' is not a number of agents"),
         (["t", "-a", "some"], "--agents: 'some' is not a number of agents"),

@@ -260,3 +260,39 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Exit codes:" in capsys.readouterr().out
     assert call("--version") == 0
     assert loads.__version__ in capsys.readouterr().out
+
+
+# Variables for the tests.
+
+
+def test_variables_are_given_or_taken_from_here(asked: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINE", "mine")
+    spec = parsed(asked, "a.py", "--env", "MINE", "--env", "TOKEN=a=b", "--env", "EMPTY=")
+    assert spec.env == {"MINE": "mine", "TOKEN": "a=b", "EMPTY": ""}
+
+
+def test_variables_that_can_not_be_are_told_with_all_other_problems_and_without_their_values(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BYTES", os.fsdecode(b"\xff"))
+    options = [*("--env", "NOT_HERE"), *("--env", "A=secret"), *("--env", "A=secret"), *("--env", "BYTES")]
+    assert call("a.py", *options, "--env", "1A=secret", "-u", "0") == 2
+    told = capsys.readouterr().err
+    assert "secret" not in told
+    assert "'1A' names no environment variable" in told
+    assert call("a.py", *options, "-u", "2", "-d", "1s", "--ramp-up", "2s") == 2
+    told = capsys.readouterr().err
+    assert "secret" not in told
+    for line in (
+        "--env NOT_HERE: there is no such variable here",
+        "--env A is given twice",
+        "--env BYTES is not UTF-8 text",
+        "ramp-up",
+    ):
+        assert line in told
+
+
+def test_variables_are_not_for_data(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("a.py", "--env", "A=" + "x" * 65_536) == 2
+    assert "1 variables of 65,537 bytes, and 100 of 65,536 are allowed" in capsys.readouterr().err
+    assert call("a.py", *(word for n in range(101) for word in ("--env", f"A{n}=1"))) == 2

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 import termios
 import tty
+from collections.abc import Callable
 from contextlib import suppress
 
 from loads.runner.remote import Answer
@@ -21,8 +23,11 @@ def somebody_is_there() -> bool:
         return False
 
 
-async def ask_key() -> Answer:
-    """The first key that is an answer. A terminal that goes away is an answer, too: to go on without it."""
+async def ask_key(show: Callable[[], None]) -> Answer:
+    """The first key that is an answer to what `show` asks, which it does when each key is heard as it is typed.
+
+    A terminal that goes away is an answer, too: to go on without it.
+    """
     loop = asyncio.get_running_loop()
     descriptor = sys.stdin.fileno()
     answer: asyncio.Future[Answer] = loop.create_future()
@@ -37,12 +42,22 @@ async def ask_key() -> Answer:
             return
         answer.set_result(Answer(known[0]) if known else Answer.CONTINUE)
 
+    def listen() -> None:
+        """Also after the job was stopped and goes on: the shell may have set up the terminal for itself."""
+        with suppress(termios.error, OSError):
+            if os.tcgetpgrp(descriptor) == os.getpgrp():
+                tty.setcbreak(descriptor, termios.TCSANOW)
+
     before = termios.tcgetattr(descriptor)
-    tty.setcbreak(descriptor, termios.TCSAFLUSH)
+    termios.tcflush(descriptor, termios.TCIFLUSH)  # what was typed before the question is no answer to it
+    listen()
     loop.add_reader(descriptor, read)
+    loop.add_signal_handler(signal.SIGCONT, listen)
     try:
+        show()
         return await answer
     finally:
+        loop.remove_signal_handler(signal.SIGCONT)
         loop.remove_reader(descriptor)
         with suppress(termios.error):
             termios.tcsetattr(descriptor, termios.TCSAFLUSH, before)
