@@ -183,7 +183,7 @@ class Part:
                 self._loaded = loaded
                 return self._move(Stage.LOADED)
             case pool.Refused(failure):
-                trouble = Trouble(message=failure.message, hint=failure.hint, traceback=failure.traceback)
+                trouble = Trouble.of(failure.message, failure.hint, failure.traceback)
                 return self.failed(trouble)
             case pool.AllReady() if self.stage is Stage.FITTING:
                 return self._move(Stage.READY)

@@ -96,9 +96,9 @@ class Provision:
             )
             return (*bundle.search_path, str(site))
         except EnvironmentFailed as error:
-            raise NotProvided(Trouble(message=error.message, hint=error.hint, traceback=error.output)) from error
+            raise NotProvided(Trouble.of(error.message, error.hint, error.output)) from error
         except LoadsError as error:
-            raise NotProvided(Trouble(message=error.message, hint=error.hint)) from error
+            raise NotProvided(Trouble.of(error.message, error.hint)) from error
         except OSError as error:
             raise NotProvided(
                 Trouble(message=f"the working directory can't be made: {error}", hint="see the agent's disk")

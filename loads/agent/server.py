@@ -56,7 +56,11 @@ from loads.wire.endpoint import Endpoint
 
 TICK_S: Final = 0.25
 BURIAL_S: Final = 0.1
+QUIET_S: Final = 3.0
+"""A broker that is started again is back by then, and nothing is said of it."""
 DROP_S: Final = 5.0
+_LOCAL: Final = "start one with loads-broker; or end this, and join one elsewhere: loads keys join LINE, or --ssh"
+_FAR: Final = "see that a loads-broker listens there, and that no firewall is between"
 
 
 class AgentServer:
@@ -73,7 +77,7 @@ class AgentServer:
         say: Callable[[str], None],
         confinement: Confinement,
     ) -> None:
-        self._agent = agent
+        self._agent, self._endpoint = agent, endpoint
         self._directory = directory
         self._say = say
         self._state = AgentState(agent)
@@ -92,6 +96,8 @@ class AgentServer:
         self._doing = False
         self._told_too_large = False
         self._told_trouble: LoadsError | None = None
+        self._is_missed = True
+        self._met_s = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._drops: set[asyncio.Task[None]] = set()
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -110,6 +116,7 @@ class AgentServer:
             if self._confinement.is_special:
                 await try_child(self._pages.own, self._confinement)
             inherited = list(self._spool.found())
+            self._met_s = time.monotonic()
             async with self._nursery, self._dealer:
                 for run, incarnation, records in inherited:
                     self._do(Inherited(run, incarnation, records))
@@ -140,7 +147,7 @@ class AgentServer:
         error = self._over.exception()
         status = 0 if error is None else 1
         if isinstance(error, LoadsError):
-            self._say(f"{error.message}\n  {error.hint}")
+            self._complain(error)
             status = int(error.exit_code)
         elif error is not None:
             self._say("".join(traceback.format_exception(error)))
@@ -215,10 +222,25 @@ class AgentServer:
                 self._say(text)
 
     def _tell_trouble(self) -> None:
-        """Why there is no way to the broker, once."""
-        trouble, self._told_trouble = self._told_trouble, self._dealer.trouble
-        if self._told_trouble is not None and str(self._told_trouble) != str(trouble):
-            self._say(f"{self._told_trouble.message}; it is tried again\n  {self._told_trouble.hint}")
+        """Once: that there is no way to the broker, and why if that is known; and then that there is one."""
+        now_s = time.monotonic()
+        before, trouble = self._told_trouble, self._dealer.trouble
+        if self._dealer.connected:
+            if self._is_missed:
+                self._say(f"the broker at {self._endpoint} is there")
+            self._is_missed, self._told_trouble, self._met_s = False, None, now_s
+            return
+        if trouble is None and before is None and now_s - self._met_s > QUIET_S:
+            trouble = LoadsError(f"no broker answers at {self._endpoint}", _LOCAL if self._endpoint.is_local else _FAR)
+        if trouble is not None and str(trouble) != str(before):
+            self._is_missed, self._told_trouble = True, trouble
+            self._complain(trouble, "; it is tried again")
+            if isinstance(trouble, UsageError):  # nothing that time mends
+                self._say("a key that is joined meanwhile is taken up when this agent is started again")
+
+    def _complain(self, error: LoadsError, then: str = "") -> None:
+        """In lines that belong together: all but the first are indented."""
+        self._say(f"{error.message}{then}\n{error.hint}".rstrip().replace("\n", "\n  "))
 
     def _send_batch(self, batch: bytes) -> None:
         """A batch that is too large stays in the spool, and those after it wait for it. The agent goes on."""

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from loads.broker.liveness import Liveness
 from loads.wire.cluster import AgentStatus, Enlist, Standing
+
+MOST_AWAY: Final = 1_000
+"""So many agents that are away are remembered. One that comes back later is taken for a new one, and loses nothing."""
 
 
 @dataclass
@@ -59,13 +63,23 @@ class Agents:
             if before.enlist.incarnation != enlist.incarnation:
                 over.append(before.enlist.incarnation)
                 self._liveness.forget(before.enlist.incarnation)
-                self._speakers.pop(before.enlist.incarnation, None)
+            self._silence(before)
         self.by_name[enlist.name] = AgentSeen(enlist, peer, enlist.standing, leaving=leaving)
         self._names[peer] = enlist.name
         for incarnation in (enlist.incarnation, *(estate for _, estate in enlist.estates)):
             self._speakers[incarnation] = enlist.name
         self._liveness.hear(enlist.incarnation, now_us)
         return over
+
+    def _silence(self, agent: AgentSeen) -> None:
+        """It speaks for nobody until it says again for whom."""
+        for incarnation in self.spoken_for(agent):
+            del self._speakers[incarnation]
+
+    def _forget_some(self) -> None:
+        away = [name for name, agent in self.by_name.items() if agent.peer is None]
+        for name in away[: max(0, len(away) - MOST_AWAY)]:
+            self._silence(self.by_name.pop(name))
 
     def spoken_for(self, agent: AgentSeen) -> list[int]:
         """The incarnations that `agent` speaks for."""
@@ -85,10 +99,12 @@ class Agents:
         name = self._names.pop(peer, None)
         if name is None:
             return []
-        agent = self.by_name[name]
+        agent = self.by_name[name] = self.by_name.pop(name)  # those that left last are remembered longest
         agent.peer = None
         self._liveness.forget(agent.enlist.incarnation)
-        return self.spoken_for(agent)
+        over = self.spoken_for(agent)
+        self._forget_some()
+        return over
 
     def silent(self, now_us: int) -> list[int]:
         """Incarnations whose agent was not heard for too long, though connected; those it speaks for, too."""

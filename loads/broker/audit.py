@@ -1,7 +1,8 @@
 """Who did what to the cluster, for whoever has to find out later: one line of JSON each, only ever added to.
 
-The file is opened anew for each line, so it may be rotated or removed at any time. Refusals are told in full up to some
-a minute, and counted beyond: a stranger who tries all day must not fill the disk.
+The file is opened anew for each line, so it may be rotated or removed at any time. Of each kind, some a minute are told
+of each peer, and counted beyond: who tries all day, or comes and goes all day, must neither fill the disk nor hide what
+others do. Strangers are one peer.
 """
 
 from __future__ import annotations
@@ -15,7 +16,13 @@ from typing import Final
 
 import msgspec
 
+from loads.wire.plain import plain
+
 MOST_REFUSALS: Final = 30
+MOST_EVENTS: Final = 1_000
+"""Of another kind: when a broker is started again, all agents that share a key come at once."""
+_MOST_COUNTED: Final = 1_000
+"""Peers and kinds that are told apart; those beyond are counted as one."""
 WINDOW_S: Final = 60.0
 _MOST_CHARACTERS: Final = 500
 """Of one value: names and targets come from peers."""
@@ -32,32 +39,38 @@ class Audit:
         self._monotonic = monotonic
         self._troubled = False
         self._window_s = -WINDOW_S
-        self._refusals = self._left_out = 0
+        self._counts: dict[tuple[str, str], int] = {}
 
     def __repr__(self) -> str:
-        return f"<Audit {self._path} refusals={self._refusals} left_out={self._left_out}>"
+        return f"<Audit {self._path} events={sum(self._counts.values())}>"
 
     def note(self, event: str, who: str, **details: object) -> None:
         """Something was done."""
-        self._write(event, who, details)
+        self._told(event, who, details, MOST_EVENTS)
 
     def refused(self, who: str, **details: object) -> None:
         """Something was not allowed."""
+        self._told("refused", who, details, MOST_REFUSALS)
+
+    def flush(self) -> None:
+        """Tell how much was left out, and count anew."""
+        counts, self._counts = self._counts, {}
+        for (event, who), count in counts.items():
+            most = MOST_REFUSALS if event == "refused" else MOST_EVENTS
+            if count > most:
+                self._write(f"{event} more", who, {"times": count - most})
+
+    def _told(self, event: str, who: str, details: dict[str, object], most: int) -> None:
         now_s = self._monotonic()
         if now_s - self._window_s >= WINDOW_S:
             self.flush()
-            self._window_s, self._refusals = now_s, 0
-        self._refusals += 1
-        if self._refusals > MOST_REFUSALS:
-            self._left_out += 1
-        else:
-            self._write("refused", who, details)
-
-    def flush(self) -> None:
-        """Tell how many refusals were left out."""
-        left_out, self._left_out = self._left_out, 0
-        if left_out:
-            self._write("refused more", "several", {"times": left_out})
+            self._window_s = now_s
+        key = event, who
+        if key not in self._counts and len(self._counts) >= _MOST_COUNTED:
+            key = event, "several"
+        self._counts[key] = self._counts.get(key, 0) + 1
+        if self._counts[key] <= most:
+            self._write(event, who, details)
 
     def _write(self, event: str, who: str, details: dict[str, object]) -> None:
         line = {"at": datetime.now(UTC), "event": event, "who": who, **details}
@@ -79,8 +92,8 @@ class Audit:
 
 
 def _short(value: object) -> object:
-    if isinstance(value, str) and len(value) > _MOST_CHARACTERS:
-        return value[:_MOST_CHARACTERS] + "…"
+    if isinstance(value, str):
+        return plain(value if len(value) <= _MOST_CHARACTERS else value[:_MOST_CHARACTERS] + "…")
     if isinstance(value, tuple | list):
         return [_short(each) for each in value[:100]]
     return value

@@ -10,6 +10,7 @@ from loads.broker.fold import Fold
 from loads.broker.orders import knows_its_part
 from loads.broker.record import RunRecord, Seat, Tally
 from loads.metrics.result import Loss
+from loads.metrics.verdict import Stop
 from loads.plan.share import slots_of
 from loads.units import US_PER_S, format_duration
 from loads.wire.cluster import RunState
@@ -50,6 +51,13 @@ def tell_wait(record: RunRecord, away: Mapping[int, int], now_us: int) -> str | 
     return f"the load is over; waits up to {left} for what {names} may still bring (stop: not any more)"
 
 
+def tell_stop(record: RunRecord) -> str:
+    """How it stops, in words."""
+    assert record.plan is not None
+    grace = format_duration(record.plan.graceful_stop_us)
+    return "stopping at once" if record.stop is Stop.HARD else f"stopping: iterations in flight have {grace}"
+
+
 def conclude(record: RunRecord, fold: Fold, ended_at: datetime) -> None:
     """The run is over: declare what is missing, and judge."""
     result = fold.result
@@ -61,6 +69,7 @@ def conclude(record: RunRecord, fold: Fold, ended_at: datetime) -> None:
     ended_us = max((seat.ended_us for seat in last), default=0)
     lost_us = max((seat.lost_us or 0 for seat in record.seats), default=0)
     result.duration_us = ended_us or lost_us
+    result.unrun_us = record.unrun_us
     result.conclude(record.stop)
     record.duration_us = result.duration_us
     record.state, record.verdict = RunState.ENDED, result.judge().verdict.value

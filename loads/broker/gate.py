@@ -33,6 +33,8 @@ class Gate:
         self._principals: dict[bytes, Principal] = {}
         self._troubles: list[str] = []
         self._changed = False
+        self._altered: set[bytes] = set()
+        """Keys that are let in as something else than before: who came in as that has to come in again."""
         self._look()
 
     def __repr__(self) -> str:
@@ -47,10 +49,11 @@ class Gate:
         return self._keyring.own().pair
 
     def changes(self) -> frozenset[bytes] | None:
-        """The keys that are let in now, if they are others than when this was asked last; to be asked often."""
+        """The keys that are let in as before, if some changed since this was asked last; to be asked often."""
         self._look()
         changed, self._changed = self._changed, False
-        return frozenset(self._admitted) if changed else None
+        altered, self._altered = self._altered, set()
+        return frozenset(self._admitted) - altered if changed else None
 
     def _look(self) -> None:
         admitted, troubles = self._keyring.look()
@@ -59,11 +62,15 @@ class Gate:
                 self._say(f"lets in nobody with a key that is not kept well: {trouble}")
         self._troubles = troubles or self._troubles
         before, self._admitted = self._admitted, admitted
-        if before == admitted:
+        if before is admitted or before == admitted:
             return
         self._changed = True
-        for gone in [each for key, each in before.items() if admitted.get(key) != each]:
-            self._say(f"lets in the key {gone.name} no more")
+        for key, gone in before.items():
+            if admitted.get(key) != gone:
+                self._altered.add(key)
+                self._say(
+                    f"lets in the key {gone.name} no more" + (f" as {gone.role.value}" if key in admitted else "")
+                )
         for peer, principal in self._principals.items():
             if principal.key is not None:
                 self._principals[peer] = self._of_key(principal.key)

@@ -113,6 +113,10 @@ def take_up(record: RunRecord, from_phase: int) -> None:
 def take_over(record: RunRecord, seat: Seat) -> tuple[str, str | None]:
     """The share of `seat` is given away, if that is possible: what became of it, and what the result is to warn of."""
     others = takers(record)
+    if not others and (is_timed(record) and record.stop is None):
+        record.unheld += seat.portions
+        record.bereft_us = seat.lost_us if record.bereft_us is None else record.bereft_us
+        return "; no agent is left, and the run waits for one of them to come back", None
     if not others:
         record.state = RunState.ENDING
         return "; no agent is left", None
@@ -130,8 +134,12 @@ def take_over(record: RunRecord, seat: Seat) -> tuple[str, str | None]:
 def drop(record: RunRecord, seat: Seat) -> None:
     """Who can't join has no part in it any more."""
     record.seats.remove(seat)
-    if seat.portions and record.state is RunState.RUNNING and has_open_phase(record) and takers(record):
+    if not seat.portions or record.state is not RunState.RUNNING or not has_open_phase(record):
+        return
+    if takers(record):
         give_away(record, seat)
+    else:
+        record.unheld += seat.portions
 
 
 def open_users(record: RunRecord, from_phase: int | None = None) -> int:

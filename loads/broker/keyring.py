@@ -8,6 +8,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,10 +21,18 @@ import msgspec
 
 from loads.errors import LoadsError, UsageError
 from loads.wire.cluster import Role
-from loads.wire.endpoint import check_directory, secure_directory
+from loads.wire.endpoint import check_directory, check_owner, secure_directory
 from loads.wire.keys import KEY_BYTES, Join, KeyPair, check_name, new_pair, read_secret, write_secret
 
 MOST_ADMITTED: Final = 10_000
+LOOK_S: Final = 5.0
+"""Files are looked at one by one when their directory changed, and this often: what is written into one in place, or
+done to its mode, does not show in the directory."""
+_FRESH_NS: Final = 1_000_000_000
+"""A directory's time is too coarse to tell a change from another one that follows so soon."""
+_CLOSED: Final = (errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+"""Nobody is let in by what can't be entered. Any other error passes, as when too many files are open: strangers can
+bring that about, and must not have anybody sent away."""
 
 T = TypeVar("T")
 
@@ -60,6 +71,9 @@ class Keyring:
         self._directory = directory
         self._seen: dict[str, tuple[int, ...]] = {}
         self._known: dict[str, Admitted] = {}
+        self._by_key: dict[bytes, Admitted] = {}
+        self._stamp: tuple[int, ...] | None = None
+        self._looked_s = 0.0
 
     def __repr__(self) -> str:
         return f"<Keyring {self._directory} admitted={len(self._known)}>"
@@ -73,8 +87,9 @@ class Keyring:
         """Make the broker's key, or keep it and change how peers reach it. Whether it is new.
 
         Raises:
-            LoadsError: it can't be written, or read.
+            LoadsError: it can't be written, or read; or this is the directory of another user's broker.
         """
+        check_owner(self._directory.parent)
         secure_directory(self._directory)
         secure_directory(self._admitted)
         is_new = not self.has_key
@@ -90,7 +105,9 @@ class Keyring:
             UsageError: there is none, or others can read it.
         """
         if not self.has_key:
-            raise UsageError("the broker has no key yet", "make it: loads keys init, on the broker's machine")
+            raise UsageError(
+                "the broker has no key yet", "make it: loads keys init, on the broker's machine, as its user"
+            )
         check_directory(self._directory)
         own = _decode(read_secret(self._own), _Own, self._own)
         if {len(own.public), len(own.secret)} != {KEY_BYTES}:
@@ -115,21 +132,27 @@ class Keyring:
         write_secret(path, msgspec.json.encode(admitted).decode() + "\n")
         return Join(name, role, endpoint or own.endpoint, own.pair.public, pair)
 
-    def revoke(self, name: str) -> Admitted:
-        """Let that key in no more.
+    def revoke(self, name: str) -> Role | None:
+        """Let that key in no more, whatever state its file and those of others are in; its role, if the file tells.
 
         Raises:
             UsageError: there is none of that name.
         """
-        known = {admitted.name: admitted for admitted in self.admitted()}
-        if name not in known:
-            hint = f"there are: {', '.join(sorted(known))}" if known else "none is let in; loads keys list shows them"
+        check_directory(self._directory)
+        names = [path.name for path in self._paths()]
+        if name not in names:
+            hint = f"there are: {', '.join(names)}" if names else "none is let in; loads keys list shows them"
             raise UsageError(f"there is no key named {name}", hint)
+        path = self._admitted / name
         try:
-            (self._admitted / name).unlink()
+            role = self._read(path).role
+        except UsageError:
+            role = None
+        try:
+            path.unlink()
         except OSError as error:
-            raise LoadsError(f"can't remove {self._admitted / name}: {error.strerror}", "see its directory") from None
-        return known[name]
+            raise LoadsError(f"can't remove {path}: {error.strerror}", "see its directory") from None
+        return role
 
     def admitted(self) -> list[Admitted]:
         """The keys that are let in, by name.
@@ -140,37 +163,66 @@ class Keyring:
         return [self._read(path) for path in self._paths()]
 
     def look(self) -> tuple[dict[bytes, Admitted], list[str]]:
-        """The same by public key, cheaply, for who looks often; and what is wrong with files, which let in nobody."""
+        """The same by public key, cheaply, for who looks often; and what is wrong with files, which let in nobody.
+
+        Each stranger at the door makes the broker look, so it must cost next to nothing when nothing has changed.
+        """
+        try:
+            stamp = self._stamp_now()
+            if stamp is not None and stamp == self._stamp and time.monotonic() - self._looked_s < LOOK_S:
+                return self._by_key, []
+            check_directory(self._admitted)
+            troubles = self._look_at_all()
+        except (OSError, UsageError) as error:
+            if isinstance(error, UsageError) or error.errno in _CLOSED:
+                self._seen, self._known, self._by_key = {}, {}, {}
+            self._stamp = None
+            why = (
+                error.message if isinstance(error, UsageError) else f"can't look at {self._admitted}: {error.strerror}"
+            )
+            return self._by_key, [why]
+        is_settled = stamp is not None and not troubles and time.time_ns() - stamp[1] > _FRESH_NS
+        self._stamp, self._looked_s = stamp if is_settled else None, time.monotonic()
+        return self._by_key, troubles
+
+    def _stamp_now(self) -> tuple[int, ...] | None:
+        """Another one when a key was added or revoked; None: nobody can be let in."""
+        try:
+            found = self._admitted.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_mode
+
+    def _look_at_all(self) -> list[str]:
+        """Read the files that are new or changed; what is wrong with some, which are read again the next time."""
         known: dict[str, Admitted] = {}
         troubles: list[str] = []
         seen: dict[str, tuple[int, ...]] = {}
-        for path in self._paths():
+        for entry in self._entries():
             try:
-                found = path.lstat()
+                found = entry.stat(follow_symlinks=False)
             except OSError:
                 continue  # revoked just now
             stamp = found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size
-            if self._seen.get(path.name) == stamp:
-                if path.name in self._known:
-                    known[path.name] = self._known[path.name]
-            else:
-                try:
-                    known[path.name] = self._read(path)
-                except UsageError as error:
-                    troubles.append(error.message)
-            seen[path.name] = stamp
+            try:
+                same = self._seen.get(entry.name) == stamp
+                known[entry.name] = self._known[entry.name] if same else self._read(Path(entry.path))
+                seen[entry.name] = stamp
+            except UsageError as error:
+                troubles.append(error.message)
+        if known != self._known:
+            self._by_key = {admitted.public: admitted for admitted in known.values()}
         self._seen, self._known = seen, known
-        return {admitted.public: admitted for admitted in known.values()}, troubles
+        return sorted(troubles)
 
     def _paths(self) -> list[Path]:
-        return sorted(self._files())
+        return sorted(Path(entry.path) for entry in self._entries())
 
-    def _files(self) -> Iterator[Path]:
+    def _entries(self) -> Iterator[os.DirEntry[str]]:
         if not self._admitted.is_dir():
             return
-        for path in self._admitted.iterdir():
-            if not path.name.startswith("."):
-                yield path
+        with os.scandir(self._admitted) as entries:
+            yield from (entry for entry in entries if not entry.name.startswith("."))
 
     def _read(self, path: Path) -> Admitted:
         admitted = _decode(read_secret(path), Admitted, path)

@@ -1,4 +1,7 @@
-"""The connections of the broker: who said Hello, who follows what, and to whom effects go. Pure."""
+"""The connections of the broker: who said Hello, who follows what, and to whom effects go. Pure.
+
+What a peer claims to be is held against its key and its connection in `claims`, before anybody acts on it.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,25 @@ from dataclasses import dataclass
 from typing import Final
 
 from loads.broker.agents import Agents
+from loads.broker.claims import Claims, speaks_early
 from loads.broker.events import Audit, Dismiss, Effect, Kick, Log, Recall, Send, ToFollowers, ToSeat
 from loads.broker.rights import Principal, role_for
 from loads.units import US_PER_S
 from loads.wire.cluster import (
+    Ask,
     Cease,
+    Closed,
     Ended,
+    Enlist,
+    Follow,
     FromBroker,
     Hello,
     Refused,
     Rejected,
+    Release,
     Role,
     Snapshot,
+    Stored,
     Submit,
     ToBroker,
     Trouble,
@@ -26,11 +36,16 @@ from loads.wire.cluster import (
     Welcome,
 )
 from loads.wire.messages import PROTOCOL
+from loads.wire.plain import plain
 
 CATCH_UP_US: Final = 3 * US_PER_S
 """Between two snapshots for a peer that does not keep up."""
 STRANGER_US: Final = 5 * US_PER_S
 """How long a peer that was rejected may stay connected."""
+MOST_ASKED: Final = 100
+"""So many questions a second of one connection, each of which may be much work; nobody reads more answers."""
+_ASKED: Final = (Ask, Follow, Submit, Cease, Enlist)
+_VERSION: Final = 60
 _A: Final = {Role.AGENT: "an agent", Role.RUNNER: "a runner", Role.OBSERVER: "an observer"}
 _REVOKED: Final = "whoever looks after the broker made it so; a new key is made there with loads keys add"
 
@@ -46,6 +61,8 @@ class Peer:
         owed: it was not yet told how the run that it follows ended.
         rejected_us: since when it is not wanted.
         caught_up_us: when it got a snapshot for what it missed.
+        agent: as what it enlisted.
+        asked: how much it asked for in the second that began at `asked_us`.
     """
 
     role: Role
@@ -55,6 +72,9 @@ class Peer:
     owed: bool = False
     rejected_us: int | None = None
     caught_up_us: int = -CATCH_UP_US
+    agent: Enlist | None = None
+    asked: int = 0
+    asked_us: int = 0
 
 
 class Peers:
@@ -65,10 +85,22 @@ class Peers:
         self._version = version
         self._incarnation = incarnation
         self._insecure = insecure
+        self._claims = Claims()
 
     def hello(self, name: bytes, hello: Hello, who: Principal, now_us: int) -> list[Effect]:
-        """First words; another protocol is no protocol, and a role that its key does not have is none."""
+        """First words; another protocol is no protocol, and a role that its key does not have is none.
+
+        Said again they change nothing of what it is: who was rejected stays so.
+        """
+        before = self.by_name.get(name)
+        if before is not None and before.rejected_us is not None:
+            return []
         self.by_name[name] = Peer(hello.role, who)
+        if before is not None:
+            again = self.by_name[name]
+            again.agent, again.asked, again.asked_us = before.agent, before.asked, before.asked_us
+            if self._asks_too_much(again, now_us):
+                return self._too_much(name, now_us)
         if hello.protocol == PROTOCOL and hello.role in who.roles:
             return [Send(name, Welcome(version=self._version, incarnation=self._incarnation, insecure=self._insecure))]
         if hello.protocol == PROTOCOL:
@@ -82,7 +114,7 @@ class Peers:
         return self.reject(
             name,
             f"the broker is of version {self._version} (protocol {PROTOCOL}), "
-            f"and this is {hello.version} (protocol {hello.protocol})",
+            f"and this is {plain(hello.version[:_VERSION])} (protocol {hello.protocol})",
             f"install loads {self._version} here, or the same version everywhere",
             now_us,
         )
@@ -100,8 +132,10 @@ class Peers:
     def denied(self, name: bytes, message: ToBroker, now_us: int) -> list[Effect] | None:
         """What follows when `message` is more than its peer may say; None: it may."""
         peer = self.by_name[name]
+        if isinstance(message, _ASKED) and self._asks_too_much(peer, now_us):
+            return self._too_much(name, now_us)
         if peer.who.may(message):
-            return None
+            return self._claimed(name, peer, message, now_us)
         kind = type(message).__name__.lower()
         reason = f"{peer.who.name} {peer.who.rights}"
         hint = f"on the broker's machine: loads keys add NAME --role {role_for(message).value}"
@@ -114,6 +148,26 @@ class Peers:
             Audit("refused", peer.who.name, {"what": kind, "run": run, "why": reason}),
         ]
 
+    def _claimed(self, name: bytes, peer: Peer, message: ToBroker, now_us: int) -> list[Effect] | None:
+        if speaks_early(peer.agent, message, peer.who):
+            return []
+        false = self._claims.check(peer.agent, message, peer.who)
+        if false is not None:
+            return self.reject(name, false.message, false.hint, now_us)
+        if isinstance(message, Enlist):
+            peer.agent = message
+        return None
+
+    def _asks_too_much(self, peer: Peer, now_us: int) -> bool:
+        if now_us - peer.asked_us >= US_PER_S:
+            peer.asked, peer.asked_us = 0, now_us
+        peer.asked += 1
+        return peer.asked > MOST_ASKED
+
+    def _too_much(self, name: bytes, now_us: int) -> list[Effect]:
+        reason = f"{self.by_name[name].who.name} asks for more than {MOST_ASKED} things a second"
+        return self.reject(name, reason, "ask less often: loads status and loads attach do", now_us)
+
     def trusts(self, name: bytes, message: ToBroker) -> bool:
         """Whether it said Hello, was not rejected, and may say `message`."""
         peer = self.by_name.get(name)
@@ -121,6 +175,7 @@ class Peers:
 
     def expelled(self, keys: Container[bytes]) -> list[tuple[bytes, list[Effect]]]:
         """Peers whose key is none of `keys`, each with what is to be done before it is gone."""
+        self._claims.admitted(keys)
         gone = [
             (name, peer) for name, peer in self.by_name.items() if peer.who.key is not None and peer.who.key not in keys
         ]
@@ -185,7 +240,10 @@ class Peers:
             match effect:
                 case ToSeat(incarnation, message):
                     agent = agents.of(incarnation)
-                    if agent is not None and agent.peer is not None:
+                    if agent is None or agent.peer is None:
+                        continue
+                    # Of one that died only what it left can be spoken of: orders would be taken for the next one's.
+                    if agent.enlist.incarnation == incarnation or isinstance(message, Stored | Release | Closed):
                         addressed.append(Send(agent.peer, message))
                 case ToFollowers(run, message):
                     addressed += self._to_followers(run, message)

@@ -16,6 +16,8 @@ from loads.wire.cluster import Submit, Trouble
 
 MOST = 10_000_000
 MOST_US = 2**52
+MOST_RUNS = 1_000
+"""At a time, those that wait for agents included."""
 MOST_LABELS = 20
 """That a hint names."""
 _HINT = "start more with loads-agent, ask for fewer with -a, or wait for them with --wait"
@@ -75,8 +77,12 @@ def for_agents(submit: Submit, agents: int) -> Submit:
     return msgspec.structs.replace(submit, spec=spec, per_agent=False)
 
 
-def find_excess(submit: Submit) -> Trouble | None:
-    """What in the load is beyond reason; None: nothing. Runners say it earlier, and better."""
+def find_excess(submit: Submit, runs: int) -> Trouble | None:
+    """What is beyond reason: so many `runs` go on or wait already, or something in the load; None: nothing."""
+    if runs >= MOST_RUNS:
+        return Trouble(
+            message=f"{runs:,} runs wait or go on already", hint="stop some: loads-runner --stop RUN, or --purge-broker"
+        )
     load = submit.spec.load
     counts = [*(load.users or ()), *(load.hits or ()), *(stage.users for stage in load.stages or ())]
     times_us = [load.duration_us or 0, load.ramp_up_us or 0, load.graceful_stop_us]

@@ -66,6 +66,8 @@ class RunRecord(msgspec.Struct, kw_only=True):
         next_first: the number of the next worker.
         short: before it began an agent left that it had: it wants another.
         unheld: what nobody has room for, and so nobody runs.
+        bereft_us: since when, from its start, no agent is left to run it; see `rescue`.
+        unrun_us: time of users that the plan wanted and nobody ran, summed up over them.
     """
 
     id: str
@@ -83,6 +85,8 @@ class RunRecord(msgspec.Struct, kw_only=True):
     next_first: int = 0
     short: bool = False
     unheld: tuple[Portion, ...] = ()
+    bereft_us: int | None = None
+    unrun_us: int = 0
     stop: Stop | None = None
     trouble: Trouble | None = None
     ended_at: datetime | None = None

@@ -31,7 +31,7 @@ from loads.wire.codec import MAX_MESSAGE_BYTES, decode_to_broker, encode
 from loads.wire.endpoint import Endpoint, secure_directory
 from loads.wire.handshake import FAILURES
 from loads.wire.keys import KeyPair
-from loads.wire.monitor import descriptor_of, events_of, open_monitor, readiness_of
+from loads.wire.monitor import SILENT_MS, descriptor_of, events_of, open_monitor, readiness_of
 
 SLICE_S: Final = 0.005
 """So long a turn lasts at the most, but for its last message."""
@@ -49,11 +49,13 @@ _OPTIONS: Final = (
     (zmq.SocketOption.MAXMSGSIZE, MAX_MESSAGE_BYTES),
     (zmq.SocketOption.HANDSHAKE_IVL, 3_000),
     (zmq.SocketOption.BACKLOG, 512),
+    (zmq.SocketOption.TCP_MAXRT, SILENT_MS),
     (zmq.SocketOption.TCP_KEEPALIVE, 1),
     (zmq.SocketOption.TCP_KEEPALIVE_IDLE, 30),
     (zmq.SocketOption.TCP_KEEPALIVE_INTVL, 10),
     (zmq.SocketOption.TCP_KEEPALIVE_CNT, 3),
 )
+_EVENTS: Final = zmq.Event.ACCEPTED | zmq.Event.DISCONNECTED | (FAILURES & ~zmq.Event.HANDSHAKE_FAILED_AUTH)
 _UNREACHABLE: Final = (errno.EAGAIN, errno.EHOSTUNREACH)
 _GIVEN_ID_BYTES: Final = 5
 """Routing ids that the socket gives have these many, the first of them 0."""
@@ -95,8 +97,7 @@ class Router:
         self._socket = self._context.socket(zmq.SocketType.ROUTER)
         for option, value in _OPTIONS:
             self._socket.setsockopt(option, value)
-        events = zmq.Event.ACCEPTED | zmq.Event.DISCONNECTED | FAILURES
-        self._monitor = open_monitor(self._context, self._socket, events)
+        self._monitor = open_monitor(self._context, self._socket, _EVENTS)
         for end in (self._socket, self._monitor):
             self._loop.add_reader(descriptor_of(end), self._turn)
         self._sweeper = self._loop.call_later(SILENCE_S, self._sweep)
@@ -283,8 +284,7 @@ class Router:
             if event == zmq.Event.ACCEPTED:
                 self._connections.accepted(value)
             elif event & FAILURES:
-                if event != zmq.Event.HANDSHAKE_FAILED_AUTH:  # the doorman knows more of those
-                    self._turned_away(None, "its handshake failed")
+                self._turned_away(None, "its handshake failed")  # of keys that are not admitted the doorman tells
             else:
                 self._connections.disconnected(value)
 

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from loads.broker import handover
+from loads.broker import handover, rescue
 from loads.broker.chronicle import Chronicle
-from loads.broker.ending import PATIENCE_US, all_settled, conclude, tell_wait
+from loads.broker.ending import PATIENCE_US, all_settled, conclude, tell_stop, tell_wait
 from loads.broker.events import Checkpoint, Effect, Keep, Log, Save, ToFollowers, ToSeat
 from loads.broker.fold import Fold
 from loads.broker.orders import LAST, orders
@@ -67,7 +67,7 @@ class LiveRun:
         self._met: set[int] = set()
         self._wall = wall
         handover.assume_told(record)
-        self._settled_us = self._checkpointed_us = 0
+        self._settled_us = self._checkpointed_us = self._ticked_us = 0
         self._patience_us = PATIENCE_US
 
     def __repr__(self) -> str:
@@ -201,12 +201,8 @@ class LiveRun:
         self.chronicle.seats_changed = True
         match self.record.state:
             case RunState.PREPARING | RunState.FITTING:
-                return self.refuse(
-                    Trouble(
-                        message=f"agent {seat.agent} {reason} before the run began",
-                        hint="run it again; loads-runner --ping-broker shows the agents that are there",
-                    )
-                )
+                hint = "run it again; loads-runner --ping-broker shows the agents that are there"
+                return self.refuse(Trouble(message=f"agent {seat.agent} {reason} before the run began", hint=hint))
             case RunState.RUNNING | RunState.ENDING if seat.lost is None and seat.last_seq is None:
                 return self._lose(seat, reason, now_us)
         return []
@@ -220,7 +216,8 @@ class LiveRun:
         if seat is None or seat.lost is None:
             return []
         how = "was started again" if anew else "is back"
-        return self._notice(f"agent {seat.agent} {how}: its results are taken, its users stay with the others")
+        users = "" if self.record.bereft_us is not None else ", its users stay with the others"
+        return self._notice(f"agent {seat.agent} {how}: its results are taken{users}")
 
     def cease(self, *, now: bool) -> list[Effect]:
         """Somebody wants it to stop."""
@@ -235,10 +232,7 @@ class LiveRun:
         if not now and (record.stop is not None or record.state is RunState.ENDING):
             return []
         self.record.stop = Stop.HARD if now else Stop.GRACEFUL
-        assert record.plan is not None
-        grace = format_duration(record.plan.graceful_stop_us)
-        told = "stopping at once" if now else f"stopping: iterations in flight have {grace}"
-        return [*self.save(), *self._notice(told)]
+        return [*self.save(), *self._notice(tell_stop(record))]
 
     def refuse(self, trouble: Trouble) -> list[Effect]:
         """It can't be run."""
@@ -265,6 +259,10 @@ class LiveRun:
         effects: list[Effect] = []
         if self.is_over:
             return effects
+        told = rescue.look(self.record, self.fold, now_us - (self._ticked_us or now_us), self.age_us(now_us) or 0)
+        self._ticked_us = now_us
+        if told is not None:
+            effects += [*self._notice(told), *self.settle(now_us), *self.save(fold=True)]
         if now_us - self._settled_us >= SETTLE_US:
             self._settled_us = now_us
             effects += self.settle(now_us)
@@ -336,6 +334,8 @@ class LiveRun:
         """On to the next phase, or to the end, when all are through."""
         record = self.record
         assert record.plan is not None
+        if record.bereft_us is not None:
+            return []
         waited_for = handover.waited_for(record)
         if any(seat.stage not in (Stage.RESTING, *LAST) or seat.phase < record.phase for seat in waited_for):
             return []
@@ -394,7 +394,7 @@ class LiveRun:
         return [Log(f"{self.id}: {text}")]
 
     def save(self, *, fold: bool = False) -> list[Effect]:
-        """The record has changed: write it down before anything follows from it. With `fold`: the results, too."""
+        """The record has changed: write it down before anything follows from it. With `fold`: what is settled, too."""
         self.record.version += 1
         self.chronicle.seats_changed = True
         return [Save(self.record, fold)]

@@ -16,8 +16,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 import loads
 from loads.broker.archives import Archives, Pulls
 from loads.broker.events import (
@@ -47,7 +45,8 @@ from loads.broker.events import (
     Unsent,
 )
 from loads.broker.gate import Gate
-from loads.broker.keeping import checkpoint_of, line_rows, lines_of, recalled, restored, row_of, status_of
+from loads.broker.keeping import checkpoint_of, line_rows, lines_of, restored, row_of
+from loads.broker.reads import Reads
 from loads.broker.record import RunRecord
 from loads.broker.records import FINAL, AddBatch, AddLines, Job, SaveRun
 from loads.broker.records import Keep as KeepRuns
@@ -63,13 +62,19 @@ from loads.wire.cluster import (
     FromBroker,
     Line,
     Refused,
+    Submit,
     ToBroker,
     Trouble,
 )
 from loads.wire.codec import encode
 from loads.wire.endpoint import Endpoint
+from loads.wire.plain import plain
 
 TICK_S = 0.25
+MOST_RUNS = 1_000
+"""That wait or go on: each is looked at in each tick."""
+MOST_SUBMIT_BYTES = 4 << 20
+"""It is kept in memory as long as its run goes on. Files go another way."""
 LAST_WORDS_S = 0.3
 """For what is said to somebody who is sent away to arrive."""
 SWITCH_S = 0.0005
@@ -78,6 +83,14 @@ SWITCH_S = 0.0005
 ZeroMQ lets go of it at each message: with 500 agents, heartbeats waited for 190 ms while a checkpoint was written, and
 now for 70.
 """
+
+_LARGE = Trouble(
+    message=f"what is to be run takes more than {MOST_SUBMIT_BYTES:,} bytes to say",
+    hint="name fewer targets, or hand on less with --env",
+)
+_FULL = Trouble(
+    message=f"{MOST_RUNS:,} runs wait or go on already", hint="loads runs lists them, loads stop RUN ends one"
+)
 
 
 class Server:
@@ -115,6 +128,7 @@ class Server:
         self._writer = Writer(store, self._stored, lambda text: self._handle(StoreTrouble(text)))
         self._queue: deque[Event] = deque()
         self._handling = False
+        self._reads = Reads(store, self._router.send, self._spawn, self._flooded)
         self._pulls = Pulls(archives, self._router.send, self._obtained)
         self._points: dict[str, dict[tuple[int, int], bytes]] = {}
         self._lines: dict[str, int] = {}
@@ -191,18 +205,37 @@ class Server:
                 self._router.send(peer, self._pulls.piece(message))
             else:
                 self._pulls.take(peer, message, _now_us())
+        elif (
+            isinstance(message, Submit)
+            and (trouble := self._excess(message, data)) is not None
+            and self._state.peers.trusts(peer, message)
+        ):
+            self._router.send(peer, Refused(run=None, trouble=trouble))
         else:
             self._handle(Said(peer, message, data, self._gate.who(peer)))
+
+    def _excess(self, submit: Submit, data: bytes) -> Trouble | None:
+        """Whether it is too large to be kept, or there are too many runs; one that is known is none more."""
+        if len(data) > MOST_SUBMIT_BYTES:
+            return _LARGE
+        runs = self._state.runs
+        full = len(runs) >= MOST_RUNS and all(run.record.submit.nonce != submit.nonce for run in runs.values())
+        return _FULL if full else None
 
     def _gone(self, peer: bytes) -> None:
         self._handle(Gone(peer))
         self._gate.gone(peer)
+        self._reads.gone(peer)
+
+    def _flooded(self, peer: bytes) -> None:
+        self._gate.note("refused", self._gate.who(peer).name, {"why": "it asks faster than it can be answered"})
+        self._router.kick(peer)
 
     def _obtained(self, run: str, trouble: Trouble | None) -> None:
         self._handle(Obtained(run) if trouble is None else NotObtained(run, trouble))
 
     def _broken(self, peer: bytes, error: ProtocolError) -> None:
-        self._say(f"cut off a peer: {error.message}")
+        self._say(f"cut off a peer: {plain(error.message)}")
         self._gate.note("refused", self._gate.who(peer).name, {"why": error.message})
 
     def _stored(self, tokens: Sequence[Any]) -> None:
@@ -269,12 +302,10 @@ class Server:
                 self._gate.note(event, who, dict(details))
             case Obtain(run, bundle, peer):
                 self._pulls.obtain(run, bundle, peer, _now_us())
-            case Recall(peer, run):
-                self._spawn(self._recall(peer, run))
-            case Report():
-                self._spawn(self._report(effect))
+            case Recall() | Report():
+                self._reads.ask(effect)
             case Log(text):
-                self._say(text)
+                self._say(plain(text))
 
     def _send(self, peer: bytes, message: FromBroker) -> None:
         """What goes to many is encoded once."""
@@ -319,21 +350,6 @@ class Server:
             self._lines[run_id] = rows[-1].number
             jobs.append(AddLines(run_id, rows))
         return jobs
-
-    # What the store knows.
-
-    async def _recall(self, peer: bytes, run: str | None) -> None:
-        message = await asyncio.to_thread(recalled, self._store, run)
-        try:
-            self._router.send(peer, message)
-        except ProtocolError as error:
-            self._router.send(peer, Refused(run=run, trouble=Trouble(message=error.message)))
-
-    async def _report(self, report: Report) -> None:
-        rows = await asyncio.to_thread(self._store.runs, report.runs) if report.runs else []
-        ended = tuple(status_of(row) for row in rows if row.state in FINAL)
-        status = msgspec.structs.replace(report.status, runs=(*report.status.runs, *ended))
-        self._router.send(report.peer, status)
 
     async def _prune(self) -> None:
         if self._keep is not None:

@@ -8,6 +8,7 @@ from typing import Final
 from loads.broker.agents import Agents, AgentSeen
 from loads.broker.events import Effect
 from loads.broker.queue import fits, reservation, seats_for
+from loads.broker.rescue import may_help
 from loads.broker.run import LiveRun
 from loads.broker.views import Runs, busy, busy_names
 from loads.units import US_PER_S
@@ -40,12 +41,12 @@ def serve(runs: Runs, agents: Agents, obtained: Collection[str], *, refuses: boo
         elif submit.agents is not None:
             waiting.append(submit)
     for run in runs.values():
-        if run.may_grow:
-            for agent in _free(runs, agents, waiting):
-                incarnation = agent.enlist.incarnation
-                able = fits(run.record.submit, agent) and incarnation not in run.unfit
-                if able and run.seat_of(incarnation) is None:
-                    effects += run.join(seats_for(run.record.submit, [agent])[0])
+        for agent in _free(runs, agents, waiting):
+            incarnation = agent.enlist.incarnation
+            able = fits(run.record.submit, agent) and incarnation not in run.unfit
+            wanted = run.may_grow or may_help(run.record, agent.enlist.name)
+            if able and wanted and run.seat_of(incarnation) is None:
+                effects += run.join(seats_for(run.record.submit, [agent])[0])
     return effects
 
 

@@ -280,7 +280,7 @@ class BrokerState:
         over = self._over(submit.nonce)
         if over is not None:
             return [Send(name, Accepted(run=over))]
-        excess = find_excess(submit)
+        excess = find_excess(submit, len(self.runs))
         if excess is not None:
             return [Send(name, Refused(run=None, trouble=excess))]
         free = self.agents.free(busy(self.runs))

@@ -48,8 +48,8 @@ def busy(runs: Runs) -> set[int]:
 
 
 def busy_names(runs: Runs) -> dict[str, str]:
-    """Runs by agent."""
-    return {seat.agent: run.id for run in runs.values() for seat in run.record.seats}
+    """Runs by agent. Who lost its part is free again, once its process is another."""
+    return {seat.agent: run.id for run in runs.values() for seat in run.record.seats if seat.lost is None}
 
 
 def status(broker: Broker, trouble: str | None, agents: Agents, runs: Runs, now_us: int) -> Status:

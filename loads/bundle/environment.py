@@ -5,7 +5,8 @@ nothing, and one is there as a whole or not at all. Agents on one machine may sh
 the others wait for it. pip is asked as it is set up on this machine; nothing here knows of any index.
 
 pip runs code of the packages that it builds, so it gets no more of this process's environment than the tests do, but
-for what sets up pip itself: that may hold the password of an index, which pip needs.
+for what sets up pip itself: that may hold the password of an index, which pip needs. The HOME among that may be of
+another user, whose packages Python would import from there: not into the builder, which may be root's.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ from loads.bundle.requirements import CONSTRAINT, find_problems
 from loads.errors import LoadsError
 
 OUTPUT_LINES: Final = 40
+MOST_WHEEL_BYTES: Final = 4 << 30
+"""All of one is read. A test may have left one with a hole of any size, that nobody could read to its end."""
 _OUTPUT_BYTES: Final = 1 << 16
 _DYING_S: Final = 5.0
 _ELSEWHERE: Final = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER", "PIP_REQUIREMENT", "PIP_CONSTRAINT")
@@ -121,6 +124,10 @@ def _wheels(search: Path | None) -> list[str]:
     for path in sorted(search.iterdir()) if search is not None and search.is_dir() else ():
         if path.name.endswith((".whl", ".tar.gz", ".zip")) and path.is_file() and not path.is_symlink():
             with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123 - a descriptor
+                if os.fstat(file.fileno()).st_size > MOST_WHEEL_BYTES:
+                    raise EnvironmentFailed(
+                        f"{path.name} is larger than {MOST_WHEEL_BYTES >> 30} GB", "remove it there"
+                    )
                 wheels.append(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}")
     return wheels
 
@@ -150,7 +157,7 @@ async def _build(
     lock, half, whole = directory / f"{key}.lock", directory / f"{key}.half", directory / key
     fixed = ["--no-input", "--disable-pip-version-check", "--no-color", "--progress-bar", "off", "--no-user"]
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", "loads.bundle.builder", str(lock), str(half), str(whole)),
+        *(sys.executable, "-P", "-s", "-m", "loads.bundle.builder", str(lock), str(half), str(whole)),
         *("-" if account is None else str(account), *fixed, *options),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,

@@ -17,13 +17,16 @@ from loads.bundle.archive import Limits
 from loads.errors import UsageError
 from loads.units import plural, sendable
 
-LEFT_OUT: Final = frozenset({"__pycache__", ".git", ".tox", ".venv", "node_modules"})
+_SECRET: Final = frozenset({".env", ".netrc", ".ssh", ".gnupg", ".aws", ".kube", ".docker", ".local", ".config"})
+"""Where people and programs keep passwords and keys, those of Loads in .local: whoever includes a whole directory does
+not mean them. Who does, names them."""
+LEFT_OUT: Final = frozenset({"__pycache__", ".git", ".tox", ".venv", "node_modules"}) | _SECRET
 _LEFT_OUT_ENDS: Final = (".pyc", ".egg-info")
 _PROBLEMS: Final = 20
 
 
 def is_left_out(name: str) -> bool:
-    """Whether nobody misses the file or directory `name` on another machine."""
+    """Whether the file or directory `name` does not belong on another machine, unless it is asked for by its name."""
     return name in LEFT_OUT or name.endswith(_LEFT_OUT_ENDS)
 
 

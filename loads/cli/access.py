@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from loads.wire.endpoint import Endpoint, parse_endpoint, secure_directory, stat
 from loads.wire.keys import keep_join, parse_join
 
 DEFAULT_PORT = 7700
+_EVERYWHERE = ("tcp://0.0.0.0:", "tcp://[::]:")
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 EPILOG = """\
@@ -35,9 +37,8 @@ On the other machine, with the line that add printed:
   loads keys join loads-join-1-...
   loads-agent
 
-\b
-Roles: an agent runs tests, a runner starts and stops runs, an observer looks. A broker that runs takes
-in each change at once.
+Roles: an agent runs tests, a runner starts and stops runs, an observer looks. A broker that runs takes in each change
+at once. Without a key its user reaches it on its machine, and from others with --ssh.
 """
 
 _state_dir = click.option(
@@ -49,7 +50,14 @@ _state_dir = click.option(
 Command = Callable[..., Any]
 
 
-@click.group("keys", epilog=EPILOG, context_settings=_CONTEXT, no_args_is_help=False)
+class _InOrder(click.Group):
+    """Lists commands as they are used, not by the alphabet."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group("keys", cls=_InOrder, epilog=EPILOG, context_settings=_CONTEXT, no_args_is_help=False)
 def command() -> None:
     """Make, give out and take away the keys with which agents and runners reach a broker over TCP."""
 
@@ -67,10 +75,11 @@ def init(endpoint: str | None, state_dir: str | None) -> ExitCode:
     address = endpoint_given(endpoint or f"tcp://{socket.gethostname()}:{DEFAULT_PORT}", "--endpoint")
     own, is_new = _keyring(base).init(str(address))
     _note(base, "key made" if is_new else "endpoint changed", endpoint=own.endpoint)
-    port = own.endpoint.rpartition(":")[2]
+    host, _, port = own.endpoint.removeprefix("tcp://").rpartition(":")
+    listens = own.endpoint if _is_number(host) else f"tcp://0.0.0.0:{port}"
     show(f"{'Made the' if is_new else 'Kept the'} broker's key; peers reach it at {own.endpoint}")
     show("Let one in:    loads keys add NAME --role agent|runner|observer")
-    show(f"Start it with: loads-broker --bind tcp://0.0.0.0:{port}")
+    show(f"Start it with: loads-broker --bind {listens}")
     return ExitCode.PASSED
 
 
@@ -95,7 +104,13 @@ def add(name: str, role: str, endpoint: str | None, state_dir: str | None) -> Ex
 
 @command.command(context_settings=_CONTEXT)
 @click.argument("line", required=False)
-def join(line: str | None) -> ExitCode:
+@click.option(
+    "--state-dir",
+    metavar="DIR",
+    type=click.Path(),
+    help="That of the agent which alone shall use it.  [default: ~/.local/state/loads]",
+)
+def join(line: str | None, state_dir: str | None) -> ExitCode:
     """Store the LINE that loads keys add printed, for this user.
 
     Without LINE it is taken from LOADS_JOIN, and with - from the standard input: there other users can't see it.
@@ -103,12 +118,12 @@ def join(line: str | None) -> ExitCode:
     text = sys.stdin.read(8_192) if line == "-" else line or os.environ.get("LOADS_JOIN", "")
     if not text.strip():
         raise UsageError(
-            "there is no line to join with", "give the one that loads keys add printed, or - and then type it"
+            "there is no line to join with", "give the one that loads keys add printed, or - and then paste it"
         )
     joined = parse_join(text)
-    path = keep_join(state_directory(os.environ), joined)
+    path = keep_join(_base(state_dir), joined)
     commands = {
-        Role.AGENT: "loads-agent",
+        Role.AGENT: "loads-agent" if state_dir is None else f"loads-agent --state-dir {state_dir}",
         Role.RUNNER: "loads-runner -a all TARGET",
         Role.OBSERVER: "loads status",
     }
@@ -143,12 +158,12 @@ def list_(state_dir: str | None) -> ExitCode:
 @click.argument("name")
 @_state_dir
 def revoke(name: str, state_dir: str | None) -> ExitCode:
-    """Let the key NAME in no more; who came in with it is out within a second."""
+    """Let the key NAME in no more. Who came in with it is out within a second."""
     base = _base(state_dir)
-    gone = _keyring(base).revoke(name)
-    _note(base, "key revoked", name=name, role=gone.role.value)
-    show(f"Revoked the {gone.role.value}'s key {name}")
-    if gone.role is Role.RUNNER:
+    role = _keyring(base).revoke(name)
+    _note(base, "key revoked", name=name, role=None if role is None else role.value)
+    show(f"Revoked the key {name}" if role is None else f"Revoked the {role.value}'s key {name}")
+    if role is Role.RUNNER:
         show("Runs that it started go on: loads runs lists them, loads stop RUN ends one")
     return ExitCode.PASSED
 
@@ -165,7 +180,21 @@ def endpoint_given(text: str, flag: str) -> Endpoint:
         raise UsageError(f"{flag}: {error.message}", error.hint) from None
     if endpoint.is_local:
         raise UsageError(f"{flag}: {text} is a unix socket, which needs no keys", "like tcp://10.0.0.5:7700")
+    if endpoint.url.startswith(_EVERYWHERE):
+        raise UsageError(
+            f"{flag}: {endpoint} says where to listen, and not how peers reach the broker",
+            "give the name or the address of its machine, like tcp://10.0.0.5:7700; --bind may be as you have it",
+        )
     return endpoint
+
+
+def _is_number(host: str) -> bool:
+    """An address; what a name means to others may be none of this machine's."""
+    try:
+        ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 def _base(state_dir: str | None) -> Path:

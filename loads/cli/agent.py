@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 import loads
-from loads.cli.joined import AGENT, usual_endpoint, with_key
+from loads.cli.joined import AGENT, passed_over, usual_endpoint, with_key
 from loads.cli.options import with_ssh
 from loads.cli.reach import Where, opened, read_way, remote_of
 from loads.cli.service import lock_directory, logger, run_command
@@ -26,22 +26,23 @@ from loads.units import parse_duration_us
 from loads.wire.endpoint import Endpoint, parse_endpoint, state_directory
 
 EPILOG = """\
-\b
-What it measured and the broker has not yet stored lies in its state directory: an agent that is started
-again there, after whatever ended it, delivers it. Without --name it is named after the machine; more agents
-on one machine get a number.
+It looks for its broker until that is there, and again when it went away. The broker that was joined with loads keys
+join is found without --broker; LOADS_JOIN may hold the line for it, too.
 
-\b
+What it measured and the broker has not yet stored lies in its state directory: an agent that is started again there,
+after whatever ended it, delivers it. Without --name it is named after the machine; more agents on one machine get a
+number.
+
 SIGTERM and the first Ctrl-C let it finish its run first; it takes no other, and leaves when the broker has all of it.
 The second one ends it at once.
 
-\b
 LOADS_BROKER, LOADS_SSH, LOADS_SSH_OPTION and LOADS_SSH_COMMAND are what the options are.
 
 \b
 Examples:
   loads-agent
-  loads-agent --broker tcp://10.0.0.5:7700 --name north --label region=eu --max-users 500
+  loads-agent --name north --label region=eu --max-users 500
+  loads-agent --broker tcp://10.0.0.5:7700
   loads-agent --ssh loads@loads-master
 """
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", re.ASCII)
@@ -50,7 +51,11 @@ _GRACE = "30s"
 
 
 @click.command(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option("--broker", metavar="ENDPOINT", help="Where the broker listens.  [default: its socket on this machine]")
+@click.option(
+    "--broker",
+    metavar="ENDPOINT",
+    help="Where the broker listens.  [default: the one that was joined, or else the socket on this machine]",
+)
 @with_ssh
 @click.option("--name", metavar="NAME", help="What it is called.  [default: the machine's name]")
 @click.option(
@@ -114,6 +119,8 @@ def command(
     confinement = confine(os.environ, env, parse_limits(limit, as_root=as_root), user)
     called, directory = _take_directory(base, name)
     open_way(base, directory, user)
+    if way["broker"] is None and isinstance(where, Endpoint) and where.is_local:
+        _tell_passed_over(called, base)
     most = workers or len(os.sched_getaffinity(0))
     with opened(where, noticed=logger(f"loads-agent {called}"), patient=True) as endpoint:
         asyncio.run(_serve(called, directory, endpoint, most, grace_us, confinement, labels, max_users))
@@ -135,12 +142,22 @@ def _endpoint(way: Config, base: Path) -> Endpoint:
         raise UsageError(f"{way.origin('broker')}: {error.message}", error.hint) from None
 
 
+def _tell_passed_over(called: str, base: Path) -> None:
+    """It may be right so: a broker on this machine, and another that its user has runs on."""
+    problem = passed_over(AGENT, state=base)
+    if problem is not None:
+        logger(f"loads-agent {called}")(f"{problem.message}\n  {problem.hint}")
+
+
 def _grace_us(text: str | None, where: Where) -> int:
     """A tunnel that breaks looks here as a broker that went away. But the broker is there, and gives our users to
     others at once: whose connection ends may not go on then.
     """
     if isinstance(where, Endpoint):
-        return parse_duration_us(text or _GRACE)
+        try:
+            return parse_duration_us(text or _GRACE)
+        except UsageError as error:
+            raise UsageError(f"--grace: {error.message}", error.hint) from None
     if text is not None:
         raise UsageError(
             "--grace and --ssh exclude each other",
@@ -153,7 +170,10 @@ def _labels(texts: tuple[str, ...]) -> dict[str, str]:
     """By key, each of which has one value."""
     labels: dict[str, str] = {}
     for text in texts:
-        key, value = parse_label(text)
+        try:
+            key, value = parse_label(text)
+        except UsageError as error:
+            raise UsageError(f"--label: {error.message}", error.hint) from None
         if key in labels:
             raise UsageError(f"--label {key}={labels[key]} and --label {text} are two of one key", "give it once")
         labels[key] = value
@@ -205,7 +225,7 @@ async def _serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, server.leave)
     whose = "" if confinement.user is None else f" of the user {confinement.user.name}"
-    say(f"works for the broker at {endpoint}, with up to {limit} workers{whose}; its state is in {directory}")
+    say(f"looks for the broker at {endpoint}, with up to {limit} workers{whose}; its state is in {directory}")
     await server.serve()
     say("leaves")
 

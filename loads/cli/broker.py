@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -15,14 +16,14 @@ from loads.errors import ExitCode, UsageError
 from loads.wire.endpoint import Endpoint, default_endpoint, parse_endpoint, state_directory
 
 EPILOG = """\
-\b
-Without --bind it listens on a unix socket of this user's, which nobody else can reach. A broker runs whatever code
-it is sent, so over tcp:// it lets in only peers that have a key: loads keys init makes the broker's own, and
-loads keys add admits an agent, a runner or an observer. The socket is there, too.
+Without --bind it listens on a unix socket of this user's, which nobody else can reach. With --bind tcp:// the socket
+is there, too; a path in --bind takes its place.
 
-\b
-Runs are kept in SQLite below the state directory; --db postgresql://user@host/name keeps them there.
-Whatever ends the broker, the one that is started after it goes on with the runs.
+A broker runs whatever code it is sent, so over tcp:// it lets in only peers that have a key: loads keys init makes
+the broker's own, and loads keys add admits an agent, a runner or an observer.
+
+Runs are kept in SQLite below the state directory; --db postgresql://user@host/name keeps them there. Whatever ends
+the broker, the one that is started after it goes on with the runs.
 
 \b
 Examples:
@@ -72,14 +73,27 @@ def _endpoints(bind: tuple[str, ...], base: Path, *, insecure: bool, own: bool) 
         endpoints.insert(0, usual)
     if insecure and not remote:
         raise UsageError("--insecure is for a tcp:// address", "leave it out: a unix socket lets in only you")
+    where = f" --state-dir {base}" if own else ""
     if remote and not insecure and not Keyring(base / "keys").has_key:
         raise UsageError(
             f"--bind {remote[0]} needs keys: a broker runs whatever code it is sent",
-            "make them with: loads keys init; then loads keys add NAME --role agent|runner|observer for each peer;\n"
+            f"make them with: loads keys init{where}; then loads keys add NAME --role agent|runner|observer{where}\n"
+            "for each peer;\n"
             "or leave --bind out: the default is a socket that only you can reach, also with --ssh;\n"
             "or add --insecure, on a network that is yours alone",
         )
     return sorted(endpoints, key=lambda endpoint: not endpoint.is_local)
+
+
+def tell_port(base: Path, endpoints: list[Endpoint], say: Callable[[str], None], *, insecure: bool) -> None:
+    """Peers may be led to another port on purpose, by address translation; mostly it is a slip."""
+    remote = [str(endpoint) for endpoint in endpoints if not endpoint.is_local]
+    if not remote or insecure:
+        return
+    told = Keyring(base / "keys").own().endpoint
+    port = told.rpartition(":")[2]
+    if all(endpoint.rpartition(":")[2] != port for endpoint in remote):
+        say(f"lines of loads keys add lead to {told}, and it listens on no port {port}")
 
 
 async def _serve(base: Path, endpoints: list[Endpoint], db: str | None, keep: object, *, insecure: bool) -> None:
@@ -101,6 +115,7 @@ async def _serve(base: Path, endpoints: list[Endpoint], db: str | None, keep: ob
     try:
         server.restore()
         server.bind()
+        tell_port(base, endpoints, say, insecure=insecure)
         serving = asyncio.create_task(server.serve())
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, serving.cancel)

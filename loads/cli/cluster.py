@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loads.cli.joined import CLIENT, usual_endpoint, with_key
+from loads.cli.joined import CLIENT, passed_over, usual_endpoint, with_key
 from loads.cli.outcome import open_screen, program, tell
 from loads.cli.reach import Through, Where, opened, remote_of, told_to
 from loads.cli.terminal import show
@@ -67,11 +67,15 @@ def endpoint_of(config: Config) -> Endpoint:
     """Where the broker is, and the key that was joined for it.
 
     Raises:
-        UsageError: that is no address, a socket that others could have put there, or a key that others can read.
+        UsageError: that is no address, a socket that others could have put there, a key that others can read, or
+            there is one for another role alone.
     """
     text = config["broker"]
     if text is None:
-        return usual_endpoint(CLIENT)
+        endpoint = usual_endpoint(CLIENT)
+        if endpoint.path is not None and not endpoint.path.exists() and (problem := passed_over(CLIENT)) is not None:
+            raise problem
+        return endpoint
     try:
         endpoint = with_key(parse_endpoint(text), CLIENT)
         if endpoint.path is not None:

@@ -65,7 +65,8 @@ _address = click.option(
     "--broker",
     default=None,
     metavar="ENDPOINT",
-    help="The cluster's broker: the path of its socket, or tcp://host:port.  [default: its usual socket]",
+    help="The cluster's broker: the path of its socket, or tcp://host:port."
+    "  [default: the one that was joined, or else the usual socket]",
 )
 
 

@@ -11,7 +11,7 @@ from typing import Final
 from loads.errors import UsageError
 from loads.wire.cluster import Role
 from loads.wire.endpoint import Endpoint, default_endpoint, parse_endpoint, state_directory
-from loads.wire.keys import Join, joined, parse_join
+from loads.wire.keys import Join, joined, joined_directory, parse_join
 
 JOIN_VARIABLE: Final = "LOADS_JOIN"
 CLIENT: Final = (Role.RUNNER, Role.OBSERVER)
@@ -24,7 +24,7 @@ def usual_endpoint(
 ) -> Endpoint:
     """The broker that was joined with one of `roles`, or this user's own on this machine.
 
-    `state` is the state directory in which joins are kept, if it is not the usual one.
+    `state` is a state directory in which joins may be kept, too, and which then counts before the usual one.
 
     Raises:
         UsageError: several brokers were joined, or what was stored is no good.
@@ -35,9 +35,21 @@ def usual_endpoint(
         return default_endpoint(environ)
     if len(endpoints) > 1:
         raise UsageError(
-            f"{len(endpoints)} brokers were joined: {', '.join(endpoints)}", "say which one with --broker ENDPOINT"
+            f"{len(endpoints)} brokers were joined: {', '.join(endpoints)}",
+            "say which one with --broker ENDPOINT, or remove the files of those that are gone from "
+            f"{joined_directory(state_directory(environ) if state is None else state)}",
         )
     return replace(parse_endpoint(endpoints[0]), keys=_best(joins, roles))
+
+
+def passed_over(
+    roles: Sequence[Role], environ: Mapping[str, str] = os.environ, state: Path | None = None
+) -> UsageError | None:
+    """What to tell who is surprised that `usual_endpoint` is this machine's broker: others were joined as something
+    else. None: they were not.
+    """
+    kept = [] if environ.get(JOIN_VARIABLE) else _kept(environ, state)
+    return _not_for(roles, kept[0]) if kept and all(join.role not in roles for join in kept) else None
 
 
 def with_key(
@@ -46,34 +58,56 @@ def with_key(
     """`endpoint` with the key that was joined for it, if there is one; LOADS_JOIN is for whatever address is given.
 
     Raises:
-        UsageError: what was stored is no good.
+        UsageError: it was joined with keys of other roles alone, or what was stored is no good.
     """
     if endpoint.is_local:
         return endpoint
-    joins = [
-        join
-        for join in _joins(roles, environ, state)
-        if JOIN_VARIABLE in environ or parse_endpoint(join.endpoint) == endpoint
-    ]
+    if environ.get(JOIN_VARIABLE):
+        return replace(endpoint, keys=_best(_joins(roles, environ, state), roles))
+    kept = [join for join in _kept(environ, state) if parse_endpoint(join.endpoint) == endpoint]
+    joins = [join for join in kept if join.role in roles]
+    if kept and not joins:
+        raise _not_for(roles, kept[0])
     return replace(endpoint, keys=_best(joins, roles)) if joins else endpoint
 
 
 def _joins(roles: Sequence[Role], environ: Mapping[str, str], state: Path | None) -> list[Join]:
     line = environ.get(JOIN_VARIABLE)
-    if line is None:
-        kept = joined(state_directory(environ) if state is None else state)
-        return [join for join in kept if join.role in roles]
+    if not line:  # empty is as good as not set, as with every variable of ours
+        return [join for join in _kept(environ, state) if join.role in roles]
     try:
         join = parse_join(line)
     except UsageError as error:
-        raise UsageError(f"{JOIN_VARIABLE}: {error.message}", error.hint) from None
+        raise UsageError(f"{JOIN_VARIABLE}: {error.message}", f"{error.hint}; or unset {JOIN_VARIABLE}") from None
     if join.role not in roles:
-        wanted = " or ".join(role.value for role in roles)
         raise UsageError(
-            f"{JOIN_VARIABLE} holds the key of a peer of the role {join.role.value}",
-            f"here one of the role {wanted} is needed: loads keys add NAME --role {roles[0].value}",
+            f"{JOIN_VARIABLE} holds the key of {_article(join.role)}, and that of {_wanted(roles)} is needed here",
+            f"on the broker's machine: loads keys add NAME --role {roles[0].value}; or unset {JOIN_VARIABLE}",
         )
     return [join]
+
+
+def _kept(environ: Mapping[str, str], state: Path | None) -> list[Join]:
+    """What was joined in `state`; if that is nothing, in the usual directory: only there `loads keys join` needs no
+    option.
+    """
+    own = [] if state is None else list(joined(state))
+    return own or list(joined(state_directory(environ)))
+
+
+def _not_for(roles: Sequence[Role], join: Join) -> UsageError:
+    return UsageError(
+        f"{join.endpoint} was joined as {_article(join.role)}, and the key of {_wanted(roles)} is needed here",
+        f"on its machine, loads keys add NAME --role {roles[0].value} prints a line; here, loads keys join LINE",
+    )
+
+
+def _wanted(roles: Sequence[Role]) -> str:
+    return " or ".join(_article(role) for role in roles)
+
+
+def _article(role: Role) -> str:
+    return f"{'a' if role is Role.RUNNER else 'an'} {role.value}"
 
 
 def _best(joins: Sequence[Join], roles: Sequence[Role]) -> Join:

@@ -196,12 +196,14 @@ _OPTIONS: list[Callable[[Command], Command]] = [
         "-a",
         "--agents",
         metavar="N|all",
-        help="Run on so many agents of a cluster.  [default with --broker: all that are free, one per user at most]",
+        help="Run on so many agents of a cluster."
+        "  [default with --broker or --ssh: all that are free, one per user at most]",
     ),
     _option(
         "--broker",
         metavar="ENDPOINT",
-        help="The cluster's broker: the path of its socket, or tcp://host:port.  [default with -a: its usual socket]",
+        help="The cluster's broker: the path of its socket, or tcp://host:port."
+        "  [default with -a: the one that was joined, or else the usual socket]",
     ),
     *ssh_options,
     _option(

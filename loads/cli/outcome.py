@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from loads.cli.terminal import Unbreakable, say, show, show_bytes
-from loads.errors import ExitCode, LoadsError
+from loads.errors import ExitCode, LoadsError, UsageError
+from loads.wire.plain import LINES, plain
 
 if TYPE_CHECKING:
     from loads.metrics.result import Result
@@ -22,12 +23,20 @@ def program() -> str:
 
 def complain(error: LoadsError, name: str | None = None) -> None:
     """One message on the standard error: what happened, the test's own traceback if there is one, what to do."""
-    say(f"{name or program()}: {error.message}")
+    say(f"{name or program()}: {plain(error.message, keep=LINES)}")
     trace = getattr(error, "traceback", "")
     if trace:
         say(trace)
     if error.hint:
-        say(f"  {error.hint}".replace("\n", "\n  "))
+        say(f"  {plain(error.hint, keep=LINES)}".replace("\n", "\n  "))
+
+
+def misused(error: click.ClickException, name: str) -> UsageError:
+    """What click says of a command line, and where to look: at the command that was meant."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    command = name if context is None else context.command_path
+    said = " ".join(error.format_message().split()).rstrip(".")
+    return UsageError(said, f"{command} --help lists what there is")
 
 
 def open_screen(*, quiet: bool, to_stdout: bool, inline: bool = False) -> Unbreakable:

@@ -15,7 +15,7 @@ from loads.cli.assemble import assemble, find_outputs
 from loads.cli.layers import read_layers
 from loads.cli.options import with_options
 from loads.cli.orders import obey, order_of
-from loads.cli.outcome import complain, open_screen, tell
+from loads.cli.outcome import complain, misused, open_screen, tell
 from loads.cli.terminal import prepare_streams, show_bytes
 from loads.errors import ExitCode, LoadsError, NotStarted, UsageError
 from loads.wire.run import RunSpec
@@ -25,7 +25,6 @@ EPILOG = """\
 A TARGET is package.module, package.module.Class, package.module.Class.test,
 or path/to/file.py[::Class[::test]].
 
-\b
 Each option may also be set as LOADS_<OPTION> in the environment, as LOADS_USERS=200, and in the
 file of --config. The command line wins over the environment, and that over the file. Who says
 anything of the load (users, hits, duration, ramp-up, stages) says all of it.
@@ -33,25 +32,23 @@ anything of the load (users, hits, duration, ramp-up, stages) says all of it.
 \b
 Shell completion: eval "$(_LOADS_RUNNER_COMPLETE=bash_source loads-runner)"
 
-\b
 Exit codes: 0 passed; 1 failures, errors or a lost iteration, or an output that could not be
 written; 2 wrong usage or a test that does not import; 4 invalid (more than 1 % was lost, or
 planned iterations never ran); 5 stopped by Ctrl-C; 130 stopped at once by a second Ctrl-C.
 
-\b
 With -a, --broker or --ssh the run goes to the agents of a cluster, with the files that the tests need.
 Ctrl-C then asks whether to stop it, or to leave it alone; --attach follows it again.
 
 \b
 Examples:
-  loads-runner mytests.TestSite                       each test once
+  loads-runner mytests.TestSite                    each test once
   loads-runner mytests.TestSite.test_home -u 200 -d 60s
-  loads-runner mytests.py -u 10:20:30 --hits 20       three rounds, 1,200 iterations
+  loads-runner mytests.py -u 10:20:30 --hits 20    three rounds, 1,200 iterations
   loads-runner mytests.py --stages 30s:50,1m:200,20s:0
   loads-runner mytests.py -k 'login and not slow' --list
   loads-runner --config nightly.toml --show-plan
-  loads-runner mytests.py -u 5000 -d 10m -a 3         on three agents of a cluster
-  loads-runner --ssh ana@loads-master mytests.py      on all agents of the cluster there
+  loads-runner mytests.py -u 5000 -d 10m -a 3      on three agents of a cluster
+  loads-runner --ssh ana@loads-master mytests.py   on all agents there
 """
 
 
@@ -100,7 +97,7 @@ def serve(command: click.Command, arguments: list[str] | None, name: str) -> NoR
     try:
         status = command.main(arguments, prog_name=name, standalone_mode=False)
     except click.ClickException as error:
-        complain(UsageError(error.format_message().rstrip("."), f"{name} --help lists what there is"), name)
+        complain(misused(error, name), name)
         status = ExitCode.USAGE
     except LoadsError as error:
         complain(error, name)

@@ -14,9 +14,11 @@ from typing import NoReturn
 
 import click
 
+from loads.cli.outcome import misused
 from loads.cli.terminal import prepare_streams, say
-from loads.errors import ExitCode, LoadsError, UsageError
+from loads.errors import ExitCode, LoadsError
 from loads.wire.endpoint import secure_directory
+from loads.wire.plain import LINES, plain
 
 
 def run_command(command: click.Command, arguments: list[str] | None, name: str) -> NoReturn:
@@ -25,7 +27,7 @@ def run_command(command: click.Command, arguments: list[str] | None, name: str) 
     try:
         status = command.main(arguments, prog_name=name, standalone_mode=False)
     except click.ClickException as error:
-        complain(name, UsageError(error.format_message().rstrip("."), f"{name} --help lists what there is"))
+        complain(name, misused(error, name))
         status = ExitCode.USAGE
     except LoadsError as error:
         complain(name, error)
@@ -40,9 +42,9 @@ def run_command(command: click.Command, arguments: list[str] | None, name: str) 
 
 def complain(name: str, error: LoadsError) -> None:
     """One message on the standard error."""
-    say(f"{name}: {error.message}")
+    say(f"{name}: {plain(error.message, keep=LINES)}")
     if error.hint:
-        say(f"  {error.hint}".replace("\n", "\n  "))
+        say(f"  {plain(error.hint, keep=LINES)}".replace("\n", "\n  "))
 
 
 def logger(name: str) -> Callable[[str], None]:

@@ -21,12 +21,12 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, NoReturn, Protocol
 
 import psutil
 
-from loads.cli.service import lock_directory
-from loads.errors import LoadsError
+from loads.cli.service import complain, lock_directory
+from loads.errors import ExitCode, LoadsError
 from loads.wire.endpoint import secure_directory, state_directory
 
 LOG_BYTES: Final = 4 << 20
@@ -85,14 +85,12 @@ class Log:
 
     def __init__(self, name: str) -> None:
         if not os.environ.get("HOME"):
-            raise SystemExit(
-                "circusd: HOME is not set\n  set it to this user's home directory: circus's sockets are in it"
-            )
+            _end("HOME is not set", "set it to this user's home directory: circus's sockets are in it")
         try:
             take_directory(circus_directory(os.environ))
             self.path = log_directory(os.environ) / f"{name}.log"
         except LoadsError as error:
-            raise SystemExit(f"circusd: {error.message}\n  {error.hint}") from None
+            _end(error.message, error.hint)
         self.said = ""
         self._parts: dict[int, bytes] = {}
         self._file = _file_at(self.path)
@@ -126,6 +124,11 @@ class Log:
         self._file.handle(logging.makeLogRecord({"msg": text}))
 
 
+def _end(message: str, hint: str) -> NoReturn:
+    complain("circusd", LoadsError(message, hint))
+    raise SystemExit(int(ExitCode.USAGE))
+
+
 def circus_directory(environ: Mapping[str, str]) -> Path:
     """Where circus's sockets are. Its files know of no default for XDG_STATE_HOME, so that does not count here."""
     return state_directory({name: text for name, text in environ.items() if name != "XDG_STATE_HOME"}) / "circus"
@@ -145,11 +148,14 @@ def take_directory(directory: Path) -> None:
     Raises:
         LoadsError: another has it, or it is not safe.
     """
-    if lock_directory(directory) is None:
-        endpoint = f"ipc://{directory}/control.sock"
-        raise LoadsError("one of yours runs already", f"look at it with: circusctl --endpoint {endpoint} status")
     own = _file_at(log_directory(os.environ) / "circus.log")
     own.setFormatter(logging.Formatter("%(asctime)s circusd: %(message)s", "%Y-%m-%d %H:%M:%S"))
+    if lock_directory(directory) is None:
+        endpoint = f"ipc://{directory}/control.sock"
+        error = LoadsError("one of yours runs already", f"look at it with: circusctl --endpoint {endpoint} status")
+        # With --daemon nobody sees what it prints.
+        own.handle(logging.makeLogRecord({"msg": f"another circusd was started and refused: {error.message}"}))
+        raise error
     logging.getLogger().addHandler(own)
     logging.getLogger("tornado.application").addFilter(_is_news)
     _log.info("logs are in %s", log_directory(os.environ))

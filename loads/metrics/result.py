@@ -86,6 +86,7 @@ class Result(msgspec.Struct, kw_only=True):
         health: how each worker fared itself.
         given_up: workers that died so often that their users stayed away for the rest of the run.
         places: the agents, on a cluster; workers are numbered through.
+        unrun_us: time of users that the plan wanted and no agent ran, summed up over them.
     """
 
     info: RunInfo
@@ -100,6 +101,7 @@ class Result(msgspec.Struct, kw_only=True):
     warnings: list[str] = []
     given_up: list[int] = []
     places: list[Place] = []
+    unrun_us: int = 0
 
     def name_of(self, worker: int) -> str:
         """``worker 3``, or ``worker 1 of north`` on a cluster."""
@@ -193,6 +195,11 @@ class Result(msgspec.Struct, kw_only=True):
         lost_us = sum(loss.users_us for loss in self.losses)
         return lost_us / (lost_us + self.summary.totals.users_us) if lost_us else 0.0
 
+    @property
+    def unrun_part(self) -> float:
+        """Part of the time of all users that nobody ran, though the plan wanted it, 0..1."""
+        return self.unrun_us / (self.unrun_us + self.summary.totals.users_us) if self.unrun_us else 0.0
+
     def judge(self) -> Judgement:
         """Verdict, exit code and reasons."""
         totals = self.summary.totals
@@ -212,6 +219,7 @@ class Result(msgspec.Struct, kw_only=True):
             deaths=sum(loss.worker is not None for loss in self.losses),
             agents_lost=sum(loss.worker is None for loss in self.losses),
             lost_part=self.lost_part,
+            unrun_part=self.unrun_part,
             imbalances=0 if self.duration_us is None else len(self.imbalances()),
         )
 

@@ -16,6 +16,10 @@ MAX_LOST: Final = 0.01
 """Largest part of the requests, or of the iterations, that may be lost in a result that still counts."""
 
 
+MAX_UNRUN: Final = 0.05
+"""Largest part of the users' time that may be missing: none of it is unknown, but the load was not the one meant."""
+
+
 class Stop(Enum):
     """How a run was told to end before its plan was done."""
 
@@ -59,6 +63,7 @@ def judge(
     deaths: int = 0,
     agents_lost: int = 0,
     lost_part: float = 0.0,
+    unrun_part: float = 0.0,
 ) -> Judgement:
     """The verdict on a run with these totals.
 
@@ -66,7 +71,8 @@ def judge(
     unittest. `hits` are requests whose outcome is known, `lost` those sent by a worker that died before it could tell.
     `unstarted` iterations were planned and nobody began them. `given_up` workers died too often to be replaced.
     `imbalances`: how many laws of conservation the result breaks. `deaths`: of workers.
-    `lost_part` of the users' time (0..1) went with the `agents_lost`: what they did in it is not known.
+    `lost_part` of the users' time (0..1) went with the `agents_lost`: what they did in it is not known. `unrun_part` of
+    it was planned and nobody was there, or had room, to run it.
     """
     broken = [plural(count, word) for count, word in ((failures, "failure"), (errors, "error")) if count]
     doubts = []
@@ -76,6 +82,8 @@ def judge(
         doubts.append(f"{lost_iterations:,} of {started:,} iterations were lost, more than {MAX_LOST:.0%}")
     elif lost_part > MAX_LOST:
         doubts.append(f"{lost_part:.1%} of the users' time was lost with agents, more than {MAX_LOST:.0%}")
+    if unrun_part > MAX_UNRUN and stop is None:
+        doubts.append(f"{unrun_part:.1%} of the users' time was run by no agent, more than {MAX_UNRUN:.0%}")
     if imbalances:
         doubts.append("the counts do not add up, which is a fault of Loads: please report it")
     if given_up:

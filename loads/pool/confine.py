@@ -111,7 +111,10 @@ def confine(
     for name in passed_on:
         if "=" in name or not name:
             problems.append(
-                UsageError(f"--env {name.partition('=')[0]}: an agent only passes on what it has", "--env NAME")
+                UsageError(
+                    f"--env {name.partition('=')[0]}: an agent only passes on what it has",
+                    f"say --env {name.partition('=')[0]}, and set it in the agent's environment",
+                )
             )
         elif name.startswith("LOADS_"):
             problems.append(UsageError(f"--env {name} is one of Loads' own variables", "tests get none of them"))

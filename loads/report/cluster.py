@@ -14,8 +14,8 @@ from loads.units import US_PER_S, format_duration, plural
 if TYPE_CHECKING:
     from loads.wire.cluster import AgentStatus, RunStatus, Status
 
-_AGENT_HEADS = ("agent", "labels", "host", "cores", "max", "load", "version", "heard", "run")
-"""Those of labels and of the most users only where an agent has some."""
+_AGENT_HEADS = ("agent", "host", "cores", "max", "load", "version", "heard", "run", "labels")
+"""Those of labels, which may be long, and of the most users only where an agent has some."""
 _RUN_HEADS = ("run", "state", "submitted", "time", "agents", "by", "tests")
 _CHECK_HEADS = ("agent", "host", "answer")
 Row = Sequence[str]
@@ -29,7 +29,7 @@ def status_lines(status: Status) -> Iterator[str]:
     if status.listens:
         yield f"Listens on: {printable(', '.join(status.listens))}"
     if status.insecure:
-        yield "INSECURE: over TCP it lets in whoever can reach it, to run any code on its agents"
+        yield "INSECURE: over TCP it lets in whoever can reach it, to run code on agents"
     yield ""
     yield from agent_lines(status.agents)
     yield ""
@@ -78,7 +78,6 @@ def _agent(agent: AgentStatus) -> Row:
         run = "leaving" if agent.run is None else f"{agent.run}, then leaving"
     return (
         agent.name,
-        " ".join(f"{name}={value}" for name, value in sorted(agent.labels.items())) or "-",
         agent.host,
         str(agent.cores),
         "-" if agent.max_users is None else str(agent.max_users),
@@ -86,6 +85,7 @@ def _agent(agent: AgentStatus) -> Row:
         agent.version,
         f"{agent.heard_us / US_PER_S:.1f} s ago",
         run,
+        " ".join(f"{name}={value}" for name, value in sorted(agent.labels.items())) or "-",
     )
 
 

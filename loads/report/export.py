@@ -64,6 +64,7 @@ def _run(result: Result) -> dict[str, Any]:
         "seed": info.seed,
         "server_url": info.server_url,
         "losses": [_loss(loss) for loss in result.losses],
+        "unrun_user_s": _seconds(result.unrun_us),
         "warnings": result.warnings,
     }
 

@@ -29,8 +29,8 @@ _USER: Final = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.@+\\-]{0,254}", re.ASCII)
 _PORT: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
 _ZONE: Final = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
 _HOME: Final = re.compile(r"~[A-Za-z0-9_.-]*/", re.ASCII)
-_UNSPOKEN: Final = re.compile(r"[\x00-\x1f\x7f:\\%$'!]")
-"""What ssh or a shell on the way would take for something else than a part of a path."""
+_UNSPOKEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f:\\%$'!]")
+"""What ssh, a shell on the way or a terminal would take for something else than a part of a path."""
 
 _NEEDED: Final = (
     *("ControlMaster=yes", "ControlPersist=no", "RemoteCommand=none", "ClearAllForwardings=yes", "RequestTTY=no"),

@@ -16,10 +16,12 @@ import socket
 import subprocess
 import time
 from collections import deque
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
 from loads.runner.ssh import NoTunnel, Remote, check_path, explain, explain_closed, find_path
+from loads.wire.plain import plain
 
 SAID: Final = 12
 """So many of ssh's last lines are remembered."""
@@ -179,8 +181,12 @@ class Link:
     def _remember(self) -> bool:
         """Keep what ssh said; False: it will say no more."""
         lines = self._err.read()
-        self._said.extend(line for line in lines or () if line.strip())
+        self._keep(lines or ())
         return lines is not None
+
+    def _keep(self, lines: Iterable[str]) -> None:
+        """Some of it is the far side's, which must not write what it likes to this terminal."""
+        self._said.extend(plain(line, keep="\t") for line in lines if line.strip())
 
     def _failure(self, until_s: float | None) -> NoTunnel:
         """Why there was no path."""
@@ -208,5 +214,5 @@ class Link:
         except subprocess.TimeoutExpired:
             raise NoTunnel(f"ssh to {self._remote} does not answer", "see its network", passes=True) from None
         if done.returncode:
-            self._said.extend(line for line in done.stderr.decode(errors="replace").splitlines() if line.strip())
+            self._keep(done.stderr.decode(errors="replace").splitlines())
             raise explain(self._remote, 255, list(self._said))

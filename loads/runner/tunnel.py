@@ -118,12 +118,13 @@ class Tunnel:
             pause_s = min(LONGEST_PAUSE_S, pause_s * 2)
             try:
                 self._link.open(batch=True, limit_s=LOGIN_S)
-            except UsageError as error:
+            except (UsageError, OSError) as error:  # of this machine, too: it may have room for a process later
                 if self._is_stopped(0):
                     return
-                if error.message != trouble:
-                    self.noticed(f"{error.message}; tried again and again")
-                trouble = error.message
+                told = error.message if isinstance(error, UsageError) else f"ssh can't be started: {error}"
+                if told != trouble:
+                    self.noticed(f"{told}; tried again and again")
+                trouble = told
             else:
                 trouble = None
                 self.noticed(f"the SSH tunnel to {self._remote} is open again")

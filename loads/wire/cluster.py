@@ -32,7 +32,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import Enum
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
 import msgspec
 
@@ -57,6 +57,11 @@ Moment = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 
 Processes = Annotated[int, msgspec.Meta(ge=0, le=1_024)]
 """Workers of one agent."""
+Name = Annotated[str, msgspec.Meta(max_length=255)]
+MOST_TOLD: Final = 16_384
+MOST_TRACEBACK: Final = 1 << 20
+Told = Annotated[str, msgspec.Meta(max_length=MOST_TOLD)]
+"""A sentence or some lines for people."""
 TestDir = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$")]
 """A plain name: it becomes a directory's."""
 
@@ -109,10 +114,15 @@ class RunState(Enum):
 class Trouble(msgspec.Struct, frozen=True, kw_only=True):
     """Why something can't be: what happened, what to do, a traceback or a tool's output, and where."""
 
-    message: str
-    hint: str = ""
-    traceback: str = ""
+    message: Told
+    hint: Told = ""
+    traceback: Annotated[str, msgspec.Meta(max_length=MOST_TRACEBACK)] = ""
     agent: str | None = None
+
+    @classmethod
+    def of(cls, message: str, hint: str = "", traceback: str = "") -> Self:
+        """With what comes from tests and tools cut to what the wire takes: a traceback tells most at its end."""
+        return cls(message=message[:MOST_TOLD], hint=hint[:MOST_TOLD], traceback=traceback[-MOST_TRACEBACK:])
 
 
 class Who(msgspec.Struct, frozen=True):
@@ -147,7 +157,7 @@ class Hello(_Message, frozen=True):
     """First words of every peer; this never changes. `session` is random: the connection's own."""
 
     protocol: int
-    version: str
+    version: Name
     role: Role
     session: U64
 
@@ -272,7 +282,7 @@ class Span(msgspec.Struct, frozen=True, array_like=True):
 
     t_us: Moment
     summary: Summary
-    fares: tuple[Fare, ...] = ()
+    fares: Annotated[tuple[Fare, ...], msgspec.Meta(max_length=4_096)] = ()
 
 
 class Line(msgspec.Struct, frozen=True, array_like=True):
@@ -280,7 +290,7 @@ class Line(msgspec.Struct, frozen=True, array_like=True):
 
     t_us: Moment
     worker: Moment | None
-    text: str
+    text: Annotated[str, msgspec.Meta(max_length=8_192)]
 
 
 class Lost(msgspec.Struct, frozen=True, array_like=True):
@@ -302,12 +312,12 @@ class Batch(_Message, frozen=True):
     run: str
     incarnation: U64
     seq: Moment
-    warnings: tuple[str, ...] = ()
-    spans: tuple[Span, ...] = ()
-    users: dict[int, int] = {}
-    told: dict[Moment, Moment] = {}
-    losses: tuple[Lost, ...] = ()
-    lines: tuple[Line, ...] = ()
+    warnings: Annotated[tuple[Told, ...], msgspec.Meta(max_length=100)] = ()
+    spans: Annotated[tuple[Span, ...], msgspec.Meta(max_length=64)] = ()
+    users: Annotated[dict[int, int], msgspec.Meta(max_length=4_096)] = {}
+    told: Annotated[dict[Moment, Moment], msgspec.Meta(max_length=4_096)] = {}
+    losses: Annotated[tuple[Lost, ...], msgspec.Meta(max_length=10_000)] = ()
+    lines: Annotated[tuple[Line, ...], msgspec.Meta(max_length=1_000)] = ()
 
 
 class Complete(_Message, frozen=True):

@@ -25,7 +25,7 @@ from loads.wire.codec import MAX_ANSWER_BYTES, MAX_MESSAGE_BYTES, SEAL_BYTES, de
 from loads.wire.endpoint import Endpoint, check_directory
 from loads.wire.handshake import FAILURES, why_not
 from loads.wire.messages import PROTOCOL
-from loads.wire.monitor import descriptor_of, events_of, open_monitor, readiness_of
+from loads.wire.monitor import SILENT_MS, descriptor_of, events_of, open_monitor, readiness_of
 
 SLICE_S: Final = 0.005
 """So long a turn lasts at the most, but for its last message."""
@@ -43,6 +43,7 @@ _OPTIONS: Final = (
     (zmq.SocketOption.HANDSHAKE_IVL, 5_000),
     (zmq.SocketOption.RECONNECT_IVL, 100),
     (zmq.SocketOption.RECONNECT_IVL_MAX, 1_000),
+    (zmq.SocketOption.TCP_MAXRT, SILENT_MS),
     (zmq.SocketOption.TCP_KEEPALIVE, 1),
     (zmq.SocketOption.TCP_KEEPALIVE_IDLE, 30),
     (zmq.SocketOption.TCP_KEEPALIVE_INTVL, 10),

@@ -26,6 +26,7 @@ MAX_PATH_BYTES: Final = 107
 
 _HINT: Final = "write ipc:///run/user/1000/loads.sock, ~/loads/broker.sock, tcp://10.0.0.5:7700 or tcp://[fd00::5]:7700"
 _OWN: Final = "choose a directory of your own that nobody else may enter, like ~/loads"
+_NO_HOME: Final = "set HOME or XDG_STATE_HOME to a directory of its own"
 _NAME: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252})", re.ASCII)
 _PORT: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
 
@@ -84,12 +85,24 @@ def state_directory(environ: Mapping[str, str]) -> Path:
     """Where Loads keeps what must outlive a process: ``$XDG_STATE_HOME/loads``, or ``~/.local/state/loads``.
 
     A relative XDG_STATE_HOME is passed over, as its specification asks.
+
+    Raises:
+        UsageError: this user has no home.
     """
     state = environ.get("XDG_STATE_HOME")
     if state is not None and Path(state).is_absolute():
         return Path(state) / "loads"
-    home = environ.get("HOME") or pwd.getpwuid(os.geteuid()).pw_dir
-    return Path(home) / ".local" / "state" / "loads"
+    home = Path(environ.get("HOME") or _home())
+    if not home.is_absolute():
+        raise UsageError(f"the home directory of this user, {str(home)!r}, is not a path from / on", _NO_HOME)
+    return home / ".local" / "state" / "loads"
+
+
+def _home() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_dir
+    except KeyError:
+        raise UsageError("HOME is not set, and this user is none that the machine knows", _NO_HOME) from None
 
 
 def secure_directory(path: Path, *, passable: bool = False) -> None:
@@ -128,22 +141,48 @@ def check_directory(path: Path, *, passable: bool = False) -> None:
         raise UsageError(f"can't look at {path}: {error.strerror}", "choose another place") from None
     if not stat.S_ISDIR(found.st_mode):
         raise UsageError(f"{path} is not a directory", "move it away, or choose another place")
-    if found.st_uid != os.geteuid():
-        owner = user_name(found.st_uid)
-        raise UsageError(f"{path} belongs to {owner}, not to you", _OWN)
+    _refuse_others(path, found)
     if stat.S_IMODE(found.st_mode) & (0o066 if passable else 0o077):
-        hint = _OWN if _is_for_all(found) else f"if nobody else needs it, run: chmod 700 {path}\nor {_OWN}"
+        hint = _OWN if _is_for_all(path, found) else f"if nobody else needs it, run: chmod 700 {path}\nor {_OWN}"
         raise UsageError(f"others may enter {path}: its mode is {stat.S_IMODE(found.st_mode):04o}", hint)
 
 
-def _is_for_all(found: os.stat_result) -> bool:
-    """Whether the machine may need that directory open: a sticky one, or one of root's, like /tmp and /run."""
-    return bool(found.st_mode & stat.S_ISVTX) or found.st_uid == 0
+def check_owner(path: Path) -> None:
+    """Refuse to make anything in a directory of another user, who could not use it; root could. It need not be there.
+
+    Raises:
+        UsageError: it is another user's.
+    """
+    try:
+        _refuse_others(path, path.stat())
+    except OSError:
+        return
+
+
+def _refuse_others(path: Path, found: os.stat_result) -> None:
+    if found.st_uid != os.geteuid():
+        owner = user_name(found.st_uid)
+        raise UsageError(f"{path} belongs to {owner}, not to you", as_owner(owner) or _OWN)
+
+
+def as_owner(owner: str) -> str:
+    """What root does in the place of `owner`; empty: this is not root."""
+    return f"run it as that user: sudo -u {owner} ..." if os.geteuid() == 0 else ""
+
+
+def _is_for_all(path: Path, found: os.stat_result) -> bool:
+    """Whether the machine may need that directory open: a sticky one, or one of root's but not in his home, like /tmp
+    and /run.
+    """
+    home = Path(os.environ.get("HOME") or pwd.getpwuid(os.geteuid()).pw_dir)
+    is_own = home in path.parents and len(home.parts) > 1
+    return bool(found.st_mode & stat.S_ISVTX) or (found.st_uid == 0 and not is_own)
 
 
 def _local(text: str, name: str) -> Endpoint:
     if not name.startswith(("/", "~")):
-        raise UsageError(f"{text!r} is not an address of a broker: a path must begin with / or ~", _HINT)
+        hint = f"did you mean tcp://{name}?" if _PORT.fullmatch(name.rpartition(":")[2]) and ":" in name else _HINT
+        raise UsageError(f"{text!r} is not an address of a broker: a path must begin with / or ~", hint)
     try:
         path = Path(name).expanduser()
         encoded = str(path).encode()
@@ -175,7 +214,8 @@ def _tcp(text: str, rest: str) -> Endpoint:
     elif ":" in host:
         raise UsageError(f"{text!r}: an IPv6 address is written in brackets", _HINT)
     elif not _NAME.fullmatch(host):
-        raise UsageError(f"{text!r}: {host!r} is not the name or the address of a machine", _HINT)
+        hint = f"all addresses of this machine are tcp://0.0.0.0:{port}, for --bind" if host == "*" else _HINT
+        raise UsageError(f"{text!r}: {host!r} is not the name or the address of a machine", hint)
     return Endpoint(f"tcp://{host}:{int(port)}")
 
 

@@ -14,6 +14,7 @@ import re
 import stat
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -24,7 +25,7 @@ from zmq.utils import z85
 
 from loads.errors import LoadsError, UsageError
 from loads.wire.cluster import Role
-from loads.wire.endpoint import parse_endpoint, secure_directory, user_name
+from loads.wire.endpoint import as_owner, parse_endpoint, secure_directory, user_name
 
 KEY_BYTES: Final = 32
 MAX_SECRET_BYTES: Final = 64 << 10
@@ -171,6 +172,8 @@ def write_secret(path: Path, text: str) -> None:
             os.fsync(file.fileno())
         beside.rename(path)
     except OSError as error:
+        with suppress(OSError):
+            beside.unlink()
         raise LoadsError(f"can't write {path}: {error.strerror}", "see its directory and the disk") from None
 
 
@@ -197,7 +200,8 @@ def _check_secret(path: Path, found: os.stat_result) -> None:
     if found.st_uid != os.geteuid():
         owner = user_name(found.st_uid)
         raise UsageError(
-            f"{path} holds a secret key and belongs to {owner}, not to you", "make or join one of your own"
+            f"{path} holds a secret key and belongs to {owner}, not to you",
+            as_owner(owner) or "make or join one of your own",
         )
     if stat.S_IMODE(found.st_mode) & 0o077:
         raise UsageError(

@@ -12,6 +12,9 @@ from typing import Final
 
 import zmq
 
+SILENT_MS: Final = 5_000
+"""A TCP connection whose other end confirms nothing for so long is given up, and made anew. The kernel would go on for
+a quarter of an hour, in longer and longer steps: a link that is back would be noticed as late as it had been away."""
 _ADDRESS: Final = "inproc://monitor"
 _EVENT: Final = struct.Struct("=hi")
 

@@ -77,7 +77,7 @@ def test_a_second_one_is_refused(circus: Circus) -> None:
     second = subprocess.run(
         command, env=circus.environment, capture_output=True, text=True, check=False, timeout=DEADLINE_S
     )
-    assert second.returncode == 1
+    assert second.returncode == 2
     assert "circusd: one of yours runs already\n  look at it with: circusctl --endpoint ipc:///" in second.stderr
 
 

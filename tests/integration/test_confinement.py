@@ -246,7 +246,7 @@ def test_tests_of_another_user_are_that_user(as_nobody: Cluster, nginx: Nginx) -
     entry = pwd.getpwnam(NOBODY)
     assert found["ids"] == [[entry.pw_uid] * 3, [entry.pw_gid] * 3, []]
     assert [found["environ"][name] for name in ("HOME", "USER", "LOGNAME")] == [entry.pw_dir, NOBODY, NOBODY]
-    assert "works for the broker" in as_nobody.agents["south"].log()
+    assert "looks for the broker" in as_nobody.agents["south"].log()
     assert "of the user nobody" in as_nobody.agents["south"].log()
 
 

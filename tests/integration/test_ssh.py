@@ -109,7 +109,7 @@ def test_an_agent_needs_no_port_of_the_broker(
     here = str(cluster.directory / "agent-state")
     agent = cluster.start_agent("far", *way, "--state-dir", here)
     try:
-        agent.wait_for_log(f"works for the broker at {far[1].host}, ")
+        agent.wait_for_log(f"the broker at {far[1].host} is there")
         shown = cluster.call("loads", "runs", *way)
         assert shown.exit_code == 0
         wait_until(lambda: "agent far " in far[0].broker.log(), "the agent to be there")

@@ -12,6 +12,7 @@ from loads.agent.events import ClosePool, Drop, Obtain, Send
 from loads.agent.server import AgentServer
 from loads.agent.state import Agent
 from loads.bundle.pack import pack
+from loads.errors import LoadsError
 from loads.pool.confine import Confinement
 from loads.wire.cluster import BundleRef
 from loads.wire.codec import MAX_MESSAGE_BYTES
@@ -42,6 +43,43 @@ def test_a_batch_that_is_too_large_is_told_once_and_does_not_end_the_agent(tmp_p
             shell.perform(Send(bytes(MAX_MESSAGE_BYTES + 1)))
         assert len(shell.log) == 1
         assert "too large to send" in shell.log[0]
+        await shell.close()
+
+    asyncio.run(main())
+
+
+def test_that_no_broker_answers_is_told_once_and_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("loads.agent.server.QUIET_S", 0.0)
+
+    async def main() -> None:
+        shell = Shell(tmp_path)
+        for _ in range(3):
+            shell.server._tell_trouble()
+        assert len(shell.log) == 1
+        first, hint = shell.log[0].split("\n")
+        assert first == f"no broker answers at {tmp_path}/none.sock; it is tried again"
+        assert "loads-broker" in hint
+        assert "loads keys join LINE" in hint
+        await shell.close()
+
+    asyncio.run(main())
+
+
+def test_a_broker_that_is_there_again_is_told(tmp_path: Path) -> None:
+    async def main() -> None:
+        shell = Shell(tmp_path)
+        shell.server._dealer.trouble = LoadsError("the broker is strange", "look at it\nand again")
+        shell.server._tell_trouble()
+        shell.server._dealer.connected = True
+        for _ in range(2):
+            shell.server._tell_trouble()
+        assert shell.log == [
+            "the broker is strange; it is tried again\n  look at it\n  and again",
+            f"the broker at {tmp_path}/none.sock is there",
+        ]
+        shell.server._dealer.connected = False
         await shell.close()
 
     asyncio.run(main())

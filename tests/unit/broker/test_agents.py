@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from loads.broker.agents import Agents
+import msgspec
+
+from loads.broker.agents import MOST_AWAY, Agents
 from loads.broker.liveness import SILENCE_US
 from loads.wire.cluster import Enlist
 
@@ -57,3 +59,22 @@ def test_who_is_silent_is_not_free() -> None:
     for now_us in range(0, SILENCE_US + 2 * TICK_US, TICK_US):
         agents.silent(now_us)
     assert agents.free(set()) == []
+
+
+def test_agents_that_are_away_are_not_remembered_without_end() -> None:
+    agents = Agents(0)
+    for number in range(MOST_AWAY + 10):
+        peer = b"%d" % number
+        agents.enlist(peer, msgspec.structs.replace(enlist(2 * number, 2 * number + 1), name=f"a{number}"), 0)
+        agents.disconnect(peer)
+    assert len(agents.by_name) == MOST_AWAY
+    assert "a9" not in agents.by_name
+    assert "a10" in agents.by_name
+
+
+def test_an_agent_speaks_no_more_for_what_it_no_longer_has() -> None:
+    agents = Agents(0)
+    agents.enlist(b"p", enlist(9, 1, 2), 0)
+    agents.enlist(b"p", enlist(9, 2), 0)
+    assert agents.of(1) is None
+    assert agents.of(2) is agents.of(9) is agents.at(b"p")

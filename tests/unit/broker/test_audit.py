@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from loads.broker.audit import MOST_REFUSALS, WINDOW_S, Audit
+from loads.broker.audit import MOST_EVENTS, MOST_REFUSALS, WINDOW_S, Audit
 
 
 class Clock:
@@ -72,3 +72,32 @@ def test_that_it_can_not_be_written_is_said_once(tmp_path: Path) -> None:
     audit.note("run", "key ci")
     assert len(said) == 1
     assert "can't be written: No such file" in said[0]
+
+
+def test_who_comes_and_goes_all_day_does_not_fill_the_disk(tmp_path: Path) -> None:
+    path, clock = tmp_path / "audit.log", Clock()
+    audit = Audit(path, print, clock)
+    for _ in range(MOST_EVENTS + 7):
+        audit.note("agent", "key north", agent="north")
+    audit.note("run", "key ci", run="wild-eagle")
+    assert len(lines_of(path)) == MOST_EVENTS + 1
+    clock.now_s += WINDOW_S
+    audit.note("stop", "key ci")
+    *_, more, last = lines_of(path)
+    assert (more["event"], more["who"], more["times"]) == ("agent more", "key north", 7)
+    assert last["event"] == "stop"
+
+
+def test_strangers_do_not_hide_what_others_were_refused(tmp_path: Path) -> None:
+    path = tmp_path / "audit.log"
+    audit = Audit(path, print, Clock())
+    for _ in range(MOST_REFUSALS + 70):
+        audit.refused("a stranger", why="an unknown key")
+    audit.refused("key wall", what="submit")
+    assert lines_of(path)[-1]["who"] == "key wall"
+
+
+def test_a_line_does_nothing_to_the_terminal_that_it_is_read_on(tmp_path: Path) -> None:
+    path = tmp_path / "audit.log"
+    Audit(path, print).note("run", "key ci", says="me\x9b2J of \u202edesk")
+    assert path.read_text().rstrip("\n").isprintable()

@@ -84,3 +84,14 @@ def test_a_file_of_the_allow_list_that_others_can_change_is_told_once(
     for _ in range(3):
         assert not gate.admits(key)
     assert len([line for line in said if "not kept well" in line]) == 1
+
+
+def test_a_key_whose_role_is_another_has_to_come_in_again(gate: Gate, keyring: Keyring, tmp_path: Path) -> None:
+    key = keyring.add("north", Role.RUNNER).pair.public
+    assert gate.changes() == {key}
+    path = tmp_path / "keys" / "admitted" / "north"
+    path.write_text(path.read_text().replace("runner", "observer"))
+    assert gate.changes() == frozenset()
+    assert gate.changes() is None
+    gate.met(b"x", Caller(key, None, "10.0.0.7"))
+    assert gate.who(b"x").roles == {Role.OBSERVER}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,7 +72,7 @@ def test_a_name_is_used_once(keyring: Keyring) -> None:
 def test_who_is_revoked_is_let_in_no_more(keyring: Keyring) -> None:
     north, south = keyring.add("north", Role.AGENT), keyring.add("south", Role.AGENT)
     assert set(keyring.look()[0]) == {north.pair.public, south.pair.public}
-    assert keyring.revoke("north").public == north.pair.public
+    assert keyring.revoke("north") is Role.AGENT
     assert set(keyring.look()[0]) == {south.pair.public}
     with pytest.raises(UsageError, match="no key named north") as caught:
         keyring.revoke("north")
@@ -91,3 +94,113 @@ def test_a_file_that_others_can_change_lets_in_nobody(keyring: Keyring, tmp_path
     assert keyring.look()[0] == {}
     path.with_name("other").write_text("{}")
     assert keyring.look()[0] == {}
+
+
+def settle(keyring: Keyring, tmp_path: Path) -> None:
+    """Have the directory be as it is for long enough that its time tells of the next change."""
+    admitted = tmp_path / "keys" / "admitted"
+    os.utime(admitted, ns=(0, admitted.stat().st_mtime_ns - 10**10))
+    keyring.look()
+
+
+def test_who_looks_again_opens_nothing_and_lists_nothing(
+    keyring: Keyring, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each stranger at the door makes the broker look: with ten thousand keys that cost 90 ms."""
+    keyring.add("north", Role.AGENT)
+    settle(keyring, tmp_path)
+    before = keyring.look()
+    for costly in ("scandir", "listdir", "open"):
+        monkeypatch.setattr(os, costly, None)
+    assert keyring.look() == before
+
+
+def test_a_change_that_follows_at_once_is_seen(keyring: Keyring, tmp_path: Path) -> None:
+    north = keyring.add("north", Role.AGENT)
+    settle(keyring, tmp_path)
+    keyring.revoke("north")
+    assert keyring.look()[0] == {}
+    south = keyring.add("south", Role.AGENT)
+    assert set(keyring.look()[0]) == {south.pair.public}
+    settle(keyring, tmp_path)
+    keyring.revoke("south")
+    assert keyring.look()[0] == {}
+    assert north.pair.public != south.pair.public
+
+
+def test_too_many_open_files_send_nobody_away(keyring: Keyring, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Strangers can bring that about."""
+    north = keyring.add("north", Role.AGENT)
+    keyring.look()
+
+    def fail(_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(os, "scandir", fail)
+    known, troubles = keyring.look()
+    assert set(known) == {north.pair.public}
+    assert "Too many open files" in troubles[0]
+    monkeypatch.undo()
+    south = keyring.add("south", Role.AGENT)
+    assert set(keyring.look()[0]) == {north.pair.public, south.pair.public}
+
+
+def test_a_directory_that_can_not_be_entered_lets_in_nobody(keyring: Keyring, monkeypatch: pytest.MonkeyPatch) -> None:
+    north = keyring.add("north", Role.AGENT)
+    assert set(keyring.look()[0]) == {north.pair.public}
+
+    def fail(_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "scandir", fail)
+    known, troubles = keyring.look()
+    assert known == {}
+    assert "Permission denied" in troubles[0]
+
+
+def test_a_directory_that_others_may_write_to_lets_in_nobody(keyring: Keyring, tmp_path: Path) -> None:
+    keyring.add("north", Role.AGENT)
+    (tmp_path / "keys" / "admitted").chmod(0o777)
+    known, troubles = keyring.look()
+    assert known == {}
+    assert "others may enter" in troubles[0]
+
+
+def test_a_key_that_could_not_be_read_is_read_again(
+    keyring: Keyring, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    north = keyring.add("north", Role.AGENT)
+    really = os.open
+
+    def fail(path: Any, *arguments: Any, **more: Any) -> int:
+        if str(path).endswith("admitted/north"):
+            raise OSError(errno.EMFILE, "Too many open files")
+        return really(path, *arguments, **more)
+
+    monkeypatch.setattr(os, "open", fail)
+    assert keyring.look()[0] == {}
+    monkeypatch.undo()
+    settle(keyring, tmp_path)
+    assert set(keyring.look()[0]) == {north.pair.public}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_root_makes_nothing_in_the_directory_of_another_users_broker(tmp_path: Path) -> None:
+    """The broker could not read it, and would not start again."""
+    os.chown(tmp_path, 65_534, 65_534)
+    with pytest.raises(UsageError, match="belongs to nobody, not to you") as caught:
+        Keyring(tmp_path / "keys").init(ENDPOINT)
+    assert "sudo -u nobody" in caught.value.hint
+    assert not (tmp_path / "keys").exists()
+
+
+def test_a_key_can_be_revoked_whatever_its_file_and_those_of_others_are_like(keyring: Keyring, tmp_path: Path) -> None:
+    for name in ("north", "south", "west"):
+        keyring.add(name, Role.AGENT)
+    admitted = tmp_path / "keys" / "admitted"
+    (admitted / "north").chmod(0o644)
+    (admitted / "south").write_text("half a fi")
+    assert keyring.revoke("west") is Role.AGENT
+    assert keyring.revoke("north") is None
+    assert keyring.revoke("south") is None
+    assert keyring.look() == ({}, [])

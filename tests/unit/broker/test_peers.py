@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 import loads
-from loads.broker.events import Audit, Dismiss, Effect, Log, Send
-from loads.broker.peers import Peers
+from loads.broker.agents import Agents
+from loads.broker.events import Audit, Dismiss, Effect, Log, Send, ToSeat
+from loads.broker.peers import MOST_ASKED, Peers
 from loads.broker.rights import LOCAL, NOBODY, Principal
-from loads.wire.cluster import Ask, Cease, Hello, Refused, Rejected, Role, Welcome
+from loads.units import US_PER_S
+from loads.wire.cluster import (
+    Ask,
+    Cease,
+    Enlist,
+    Follow,
+    Hello,
+    Refused,
+    Rejected,
+    Release,
+    Role,
+    Welcome,
+    Wind,
+)
 from loads.wire.messages import PROTOCOL
 from tests.runs import submit_of
 
@@ -117,3 +131,50 @@ def test_what_is_told_is_logged() -> None:
     _, logged, _ = known(b"first").supersede(b"first", "north", 5)
     assert isinstance(logged, Log)
     assert "agent north" in logged.text
+
+
+def test_who_was_rejected_can_not_begin_anew() -> None:
+    peers = known(b"x", Role.AGENT, AGENT)
+    peers.denied(b"x", Ask(), 5)
+    assert greet(peers, b"x", Role.AGENT, AGENT) == []
+    assert peers.by_name[b"x"].rejected_us == 5
+
+
+def test_who_asks_without_end_is_rejected_and_who_asks_again_and_again_is_not() -> None:
+    peers = known(b"x", Role.OBSERVER, OBSERVER)
+    for second in range(3):
+        for _ in range(MOST_ASKED):
+            assert peers.denied(b"x", Ask(), second * US_PER_S) is None
+    effects = peers.denied(b"x", Follow(run=None), 2 * US_PER_S)
+    assert effects is not None
+    assert "asks for more than" in rejection(effects).reason
+
+
+def test_what_an_agent_enlisted_as_outlasts_a_second_hello() -> None:
+    peers = known(b"x", Role.AGENT, AGENT)
+    first = Enlist(name="a", identity=1, incarnation=1, host="h", cores=1, version="1")
+    assert peers.denied(b"x", first, 0) is None
+    greet(peers, b"x", Role.AGENT, AGENT)
+    other = Enlist(name="b", identity=1, incarnation=1, host="h", cores=1, version="1")
+    effects = peers.denied(b"x", other, 0)
+    assert effects is not None
+    assert "over the connection of agent a" in rejection(effects).reason
+
+
+def test_the_version_that_a_peer_says_does_nothing_to_a_terminal() -> None:
+    peers = Peers(loads.__version__, 1)
+    hello = Hello(protocol=PROTOCOL + 1, version="9\x1b[2J\n" * 100, role=Role.AGENT, session=2)
+    told = rejection(peers.hello(b"x", hello, LOCAL, 0))
+    assert told.reason.isprintable()
+    assert len(told.reason) < 500
+
+
+def test_orders_are_not_for_the_next_process_of_an_agent() -> None:
+    """It has the same connection, and a part of its own in the same run, perhaps."""
+    peers, agents = known(b"x"), Agents(0)
+    enlist = Enlist(name="a", identity=1, incarnation=2, host="h", cores=1, version="1", estates=(("run", 1),))
+    agents.enlist(b"x", enlist, 0)
+    wind, release = Wind(run="run"), Release(run="run", incarnation=1)
+    assert peers.addressed([ToSeat(2, wind)], agents) == [Send(b"x", wind)]
+    assert peers.addressed([ToSeat(1, wind)], agents) == []
+    assert peers.addressed([ToSeat(1, release)], agents) == [Send(b"x", release)]

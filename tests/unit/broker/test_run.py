@@ -6,6 +6,7 @@ from datetime import datetime
 
 import pytest
 
+from loads.broker.ending import PATIENCE_US
 from loads.broker.events import Save
 from loads.broker.fold import Fold
 from loads.broker.handover import first_open, give_away, has_open_phase, let_join
@@ -86,6 +87,16 @@ def test_a_phase_is_over_when_all_are_through() -> None:
 
 def test_a_run_is_over_when_nobody_is_left() -> None:
     record = two_seats(timed_plan())
+    run = live(record)
+    run.gone(1, "went away", 0)
+    run.gone(2, "went away", 0)
+    assert record.state is RunState.RUNNING
+    run.tick(PATIENCE_US + 1)
+    assert record.state is RunState.ENDING
+
+
+def test_iterations_that_are_counted_can_not_be_gone_on_with() -> None:
+    record = two_seats(counted_plan(5, 3))
     run = live(record)
     run.gone(1, "went away", 0)
     run.gone(2, "went away", 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from loads.broker.events import Admitted, Audit, Dismiss, Effect, Said, Send
+from loads.broker.events import Admitted, Audit, Dismiss, Effect, Gone, Said, Send
 from loads.broker.rights import Principal
 from loads.wire.cluster import (
     Accepted,
@@ -14,6 +14,7 @@ from loads.wire.cluster import (
     Ceased,
     Complete,
     Enlist,
+    Enlisted,
     Fetch,
     Follow,
     FromBroker,
@@ -147,3 +148,31 @@ def test_this_users_own_peers_need_no_key() -> None:
     driven = Driven().running()
     assert driven.do(Admitted(frozenset())) == []
     assert driven.state is RunState.RUNNING
+
+
+def enlist(name: str, identity: int) -> Enlist:
+    return Enlist(name=name, identity=identity, incarnation=identity, host="h", cores=1, version="1")
+
+
+def test_no_agent_is_left_behind_by_a_connection_that_came_as_several() -> None:
+    """Each of them was there for ever, so that nobody else could have its name."""
+    driven, evil = Driven(), key("evil", Role.AGENT)
+    greet(driven, b"e", evil)
+    assert [type(answer) for answer in told(say(driven, b"e", evil, enlist("web0", 9)), b"e")] == [Enlisted]
+    assert [type(answer) for answer in told(say(driven, b"e", evil, enlist("web1", 10)), b"e")] == [Rejected]
+    driven.do(Gone(b"e"))
+    greet(driven, b"n", NORTH)
+    assert told(say(driven, b"n", NORTH, enlist("web1", 1)), b"n") == [Enlisted()]
+
+
+def test_an_agent_that_is_cut_off_for_a_moment_finds_its_place_as_it_was() -> None:
+    driven, evil = Driven(), key("evil", Role.AGENT)
+    greet(driven, b"n", NORTH)
+    say(driven, b"n", NORTH, enlist("north", 1))
+    driven.do(Gone(b"n"))
+    greet(driven, b"e", evil)
+    [refused] = told(say(driven, b"e", evil, enlist("north", 9)), b"e")
+    assert isinstance(refused, Rejected)
+    assert refused.reason == "agent north came with key north before, and this is key evil"
+    greet(driven, b"m", NORTH)
+    assert told(say(driven, b"m", NORTH, enlist("north", 1)), b"m") == [Enlisted()]

@@ -12,7 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from loads.bundle.environment import EnvironmentFailed, _environment, environment_key, platform_tag, prepare, python_tag
+from loads.bundle.environment import (
+    MOST_WHEEL_BYTES,
+    EnvironmentFailed,
+    _environment,
+    environment_key,
+    platform_tag,
+    prepare,
+    python_tag,
+)
 from tests.commands import alive
 from tests.servers import wait_until
 
@@ -216,3 +224,26 @@ def test_pip_sees_what_tests_see_and_its_own_settings(monkeypatch: pytest.Monkey
     }
     assert {name for name in given if not name.startswith("PIP_")} == {"PATH"}
     assert _environment(None)["AWS_SECRET"] == "1"
+
+
+def test_the_builder_imports_nothing_from_the_home_of_the_tests_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has his HOME and may be root: where Loads is in no virtual environment, his usercustomize would be root's."""
+    interpreter, told = tmp_path / "python", tmp_path / "told"
+    interpreter.write_text(f'#!/bin/sh\necho "$@" > {told}\nexit 1\n')
+    interpreter.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(interpreter))
+    with pytest.raises(EnvironmentFailed):
+        asyncio.run(prepare(["x"], tmp_path / "environments", variables={"HOME": "/home/tests"}))
+    assert "-s" in told.read_text().partition("-m")[0].split()
+
+
+def test_a_package_with_an_endless_hole_is_not_read(tmp_path: Path) -> None:
+    """A test that works in the same directory may have left it."""
+    work = tmp_path / "work"
+    work.mkdir()
+    with (work / "x-1.0-py3-none-any.whl").open("wb") as file:
+        file.truncate(MOST_WHEEL_BYTES + 1)
+    with pytest.raises(EnvironmentFailed, match=r"x-1.0-py3-none-any.whl is larger than 4 GB"):
+        asyncio.run(prepare(["x"], tmp_path / "environments", search=work))

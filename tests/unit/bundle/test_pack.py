@@ -339,3 +339,17 @@ def test_what_is_unpacked_is_what_was_packed_and_equal_trees_are_one_bundle(
         if path.is_file()
     }
     assert there == bundles[0][1]
+
+
+def test_who_includes_his_home_does_not_ship_his_keys(here: Path) -> None:
+    secrets = {
+        ".local/state/loads/keys/joined/master-runner": "loads-join-1-",
+        ".ssh/id_ed25519": "",
+        ".aws/credentials": "",
+        ".env": "",
+        "sub/.env": "",
+        ".netrc": "",
+    }
+    write(here, {"mytests.py": "", "data.csv": "", **secrets})
+    assert packed(here, "mytests", include=["."])[1] == {"mytests.py", "data.csv"}
+    assert packed(here, "mytests", include=[".env"])[1] == {"mytests.py", ".env"}

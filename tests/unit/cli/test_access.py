@@ -11,8 +11,10 @@ from click.testing import CliRunner, Result
 
 from loads.broker.keyring import Keyring
 from loads.cli.access import command
+from loads.cli.broker import tell_port
 from loads.errors import UsageError
 from loads.wire.cluster import Role
+from loads.wire.endpoint import parse_endpoint
 from loads.wire.keys import joined, parse_join
 
 
@@ -93,12 +95,39 @@ def test_each_change_is_in_the_audit_log_without_secrets(keys: Any, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
+    ("bound", "told"),
+    [
+        ("tcp://0.0.0.0:7700", []),
+        ("tcp://0.0.0.0:7701", ["lines of loads keys add lead to tcp://10.0.0.5:7700, and it listens on no port 7700"]),
+    ],
+)
+def test_a_broker_says_when_peers_are_led_to_another_port(
+    keys: Any, tmp_path: Path, bound: str, told: list[str]
+) -> None:
+    keys("init", "--endpoint", "tcp://10.0.0.5:7700")
+    said: list[str] = []
+    tell_port(tmp_path / "loads", [parse_endpoint("/run/b.sock"), parse_endpoint(bound)], said.append, insecure=False)
+    assert said == told
+
+
+def test_where_to_listen_is_told_as_narrowly_as_can_be(keys: Any) -> None:
+    assert "loads-broker --bind tcp://127.0.0.1:7700\n" in keys("init", "--endpoint", "tcp://127.0.0.1:7700").stdout
+    assert "loads-broker --bind tcp://0.0.0.0:7700\n" in keys("init", "--endpoint", "tcp://hub:7700").stdout
+
+
+@pytest.mark.parametrize(
     ("arguments", "message", "hint"),
     [
         (["add", "north", "--role", "agent"], "the broker has no key yet", "loads keys init"),
         (["list"], "the broker has no key yet", "loads keys init"),
         (["init", "--endpoint", "/run/x.sock"], "unix socket, which needs no keys", "tcp://"),
         (["init", "--endpoint", "tcp://hub"], "--endpoint: 'tcp://hub' has no port", "tcp://"),
+        (
+            ["init", "--endpoint", "tcp://0.0.0.0:7700"],
+            "says where to listen, and not how peers reach",
+            "tcp://10.0.0.5",
+        ),
+        (["init", "--endpoint", "tcp://[::]:7700"], "says where to listen, and not how peers reach", "tcp://10.0.0.5"),
         (["join"], "there is no line to join with", "loads keys add"),
         (["join", "hello"], "that is not a line of loads keys add", "loads-join-1-"),
     ],

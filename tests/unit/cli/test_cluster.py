@@ -244,7 +244,7 @@ def test_loads_run_is_loads_runner(asked: list[Any]) -> None:
 
 def test_messages_of_loads_are_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     assert call("stop", program=main_of_group) == 2
-    assert capsys.readouterr().err == "loads: Missing argument 'RUN'\n  loads --help lists what there is\n"
+    assert capsys.readouterr().err == "loads: Missing argument 'RUN'\n  loads stop --help lists what there is\n"
     assert call("nothing", program=main_of_group) == 2
     assert "No such command 'nothing'" in capsys.readouterr().err
 

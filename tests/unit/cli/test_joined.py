@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from loads.cli.joined import AGENT, CLIENT, usual_endpoint, with_key
+from loads.cli.joined import AGENT, CLIENT, passed_over, usual_endpoint, with_key
 from loads.errors import UsageError
 from loads.wire.cluster import Role
 from loads.wire.endpoint import default_endpoint, parse_endpoint
@@ -48,6 +48,22 @@ def test_the_broker_that_was_joined_is_meant(environ: Mapping[str, str], tmp_pat
 def test_a_join_as_something_else_does_not_count(environ: Mapping[str, str], tmp_path: Path) -> None:
     keep(tmp_path, join_of("north", Role.AGENT))
     assert usual_endpoint(CLIENT, environ) == default_endpoint(environ)
+    told = passed_over(CLIENT, environ)
+    assert told is not None
+    assert told.message == f"{HUB} was joined as an agent, and the key of a runner or an observer is needed here"
+    assert "loads keys add NAME --role runner" in told.hint
+    assert passed_over(AGENT, environ) is None
+    with pytest.raises(UsageError, match="was joined as an agent, and the key of a runner or an observer is needed"):
+        with_key(parse_endpoint(HUB), CLIENT, environ)
+    assert with_key(parse_endpoint(OTHER), CLIENT, environ).keys is None
+
+
+def test_an_empty_line_in_the_environment_says_nothing(environ: Mapping[str, str], tmp_path: Path) -> None:
+    keep(tmp_path, join_of("ci", Role.RUNNER))
+    empty = {**environ, "LOADS_JOIN": ""}
+    assert usual_endpoint(CLIENT, empty).keys == join_of("ci", Role.RUNNER)
+    assert with_key(parse_endpoint(HUB), CLIENT, empty).keys == join_of("ci", Role.RUNNER)
+    assert with_key(parse_endpoint(OTHER), CLIENT, empty).keys is None
 
 
 def test_of_two_keys_the_one_that_may_do_more_is_taken(environ: Mapping[str, str], tmp_path: Path) -> None:
@@ -71,7 +87,9 @@ def test_a_line_in_the_environment_wins(environ: Mapping[str, str], tmp_path: Pa
     assert usual_endpoint(CLIENT, line).keys == join_of("ci", Role.RUNNER)
     assert with_key(parse_endpoint("tcp://10.0.0.5:1"), CLIENT, line).keys == join_of("ci", Role.RUNNER)
     assert with_key(parse_endpoint("/run/loads.sock"), CLIENT, line).keys is None
-    with pytest.raises(UsageError, match="LOADS_JOIN holds the key of a peer of the role runner") as caught:
+    with pytest.raises(
+        UsageError, match="LOADS_JOIN holds the key of a runner, and that of an agent is needed here"
+    ) as caught:
         usual_endpoint(AGENT, line)
     assert "--role agent" in caught.value.hint
     with pytest.raises(UsageError, match="LOADS_JOIN: that line"):
@@ -80,4 +98,7 @@ def test_a_line_in_the_environment_wins(environ: Mapping[str, str], tmp_path: Pa
 
 def test_an_agent_with_a_state_directory_of_its_own_has_its_key_there(tmp_path: Path) -> None:
     keep_join(tmp_path / "own", join_of("north", Role.AGENT))
-    assert usual_endpoint(AGENT, {}, tmp_path / "own").keys == join_of("north", Role.AGENT)
+    keep(tmp_path, join_of("usual", Role.AGENT))
+    environ = {"XDG_STATE_HOME": str(tmp_path)}
+    assert usual_endpoint(AGENT, environ, tmp_path / "own").keys == join_of("north", Role.AGENT)
+    assert usual_endpoint(AGENT, environ, tmp_path / "other").keys == join_of("usual", Role.AGENT)

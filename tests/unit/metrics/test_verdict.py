@@ -31,7 +31,7 @@ VERDICTS = {
 totals = st.fixed_dictionaries({name: st.integers(0, 200) for name in NAMES})
 
 
-def judged(stop: Stop | None = None, **changed: int) -> Judgement:
+def judged(stop: Stop | None = None, **changed: float) -> Judgement:
     """The verdict on a run of a hundred good iterations and as many hits, but for what is `changed`."""
     good = {**dict.fromkeys(NAMES, 0), "started": 100, "ended": 100, "hits": 100}
     return judge(stop=stop, **{**good, **changed})
@@ -115,3 +115,11 @@ def test_word_exit_code_and_reasons_always_agree(stop: Stop | None, counts: dict
 def test_no_run_with_a_failure_or_an_error_ends_with_zero(stop: Stop | None, counts: dict[str, Any]) -> None:
     if counts["failures"] or counts["errors"]:
         assert judge(stop=stop, **counts).exit_code != 0
+
+
+def test_time_that_no_agent_ran_makes_a_result_invalid() -> None:
+    assert judged(unrun_part=0.05).verdict is Verdict.PASSED
+    told = judged(unrun_part=0.4)
+    assert told.verdict is Verdict.INVALID
+    assert told.reasons == ["40.0% of the users' time was run by no agent, more than 5%"]
+    assert judged(unrun_part=0.4, stop=Stop.GRACEFUL).verdict is Verdict.ABORTED

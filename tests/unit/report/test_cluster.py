@@ -79,9 +79,9 @@ def test_agents_and_runs_are_tables() -> None:
 def test_labels_and_room_are_columns_where_an_agent_has_some() -> None:
     agents = (agent("a", labels={"region": "eu", "disk": "ssd"}), agent("b", max_users=500))
     assert list(agent_lines(agents))[1:] == [
-        "  agent  labels              host  cores  max  load  version  heard      run",
-        "  a      disk=ssd region=eu  box   4      -    0.50  1.0      0.3 s ago  free",
-        "  b      -                   box   4      500  0.50  1.0      0.3 s ago  free",
+        "  agent  host  cores  max  load  version  heard      run   labels",
+        "  a      box   4      -    0.50  1.0      0.3 s ago  free  disk=ssd region=eu",
+        "  b      box   4      500  0.50  1.0      0.3 s ago  free  -",
     ]
 
 

@@ -119,7 +119,8 @@ def test_a_path_that_is_known_is_said_by_any_shell_as_it_is(shell: str, path: st
 
 
 @pytest.mark.parametrize(
-    "text", ["tcp://10.0.0.5:7700", "ipc://x", "x.sock", "~", "~b.sock", "/x/", "", "/a:b", "/a%b", "/a$b", "/a\nb"]
+    "text",
+    ["tcp://10.0.0.5:7700", "ipc://x", "x.sock", "~", "~b.sock", "/x/", "", "/a:b", "/a%b", "/a$b", "/a\nb", "/a\x9bb"],
 )
 def test_what_can_not_be_forwarded_to_is_refused(text: str) -> None:
     with pytest.raises(UsageError) as caught:

@@ -12,11 +12,14 @@ from loads.errors import ExitCode, LoadsError, UsageError
 from loads.wire.endpoint import (
     MAX_PATH_BYTES,
     Endpoint,
+    as_owner,
     check_directory,
+    check_owner,
     default_endpoint,
     parse_endpoint,
     secure_directory,
     state_directory,
+    user_name,
 )
 
 
@@ -170,3 +173,23 @@ def test_what_is_no_directory_is_refused(tmp_path: Path) -> None:
 
 def test_one_that_is_not_there_is_no_danger_to_who_connects(tmp_path: Path) -> None:
     check_directory(tmp_path / "none")
+
+
+def test_who_has_no_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 4_000_000)
+    with pytest.raises(UsageError, match="HOME is not set") as caught:
+        state_directory({})
+    assert "set HOME" in caught.value.hint
+    with pytest.raises(UsageError, match="'somewhere', is not a path from / on"):
+        state_directory({"HOME": "somewhere"})
+
+
+def test_root_is_told_whom_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = user_name(os.geteuid())
+    monkeypatch.setattr(os, "geteuid", lambda: 4_000_000)
+    with pytest.raises(UsageError, match=f"belongs to {owner}, not to you") as caught:
+        check_owner(tmp_path)
+    assert "sudo" not in caught.value.hint
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert as_owner("ana") == "run it as that user: sudo -u ana ..."
+    check_owner(tmp_path / "missing")

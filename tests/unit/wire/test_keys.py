@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loads.errors import UsageError
+from loads.errors import LoadsError, UsageError
 from loads.wire.cluster import Role
 from loads.wire.keys import Join, KeyPair, joined, keep_join, new_pair, parse_join, read_secret, write_secret
 
@@ -129,3 +130,16 @@ def test_a_secret_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     write_secret(tmp_path / "key", "new")
     assert read_secret(tmp_path / "key") == "new"
     assert [path.name for path in tmp_path.iterdir()] == ["key"]
+
+
+def test_a_disk_that_is_full_leaves_no_piece_of_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_secret(tmp_path / "k", "old")
+
+    def fail(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(LoadsError, match="No space left"):
+        write_secret(tmp_path / "k", "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["k"]
+    assert read_secret(tmp_path / "k") == "old"
