@@ -37,6 +37,7 @@ def main() -> None:
     parser.add_argument("--workers", type=whole_number(1, 2), default=2, help="of each agent (default 2)")
     parser.add_argument("--seconds", type=whole_number(3, 600), default=20, help="of each measurement (default 20)")
     parser.add_argument("--together", action="store_true", help="all agents deliver in the same moment")
+    parser.add_argument("--keys", action="store_true", help="over TCP with keys, and not the unix socket")
     parser.add_argument(
         "--memory", type=whole_number(30, 3_600), metavar="SECONDS", help="memory and store over so long a run instead"
     )
@@ -61,7 +62,7 @@ def main() -> None:
                 notes.append(
                     f"Disturbed: {agents} agents, {followers} followers; the machine was {busy:.0%} busy before."
                 )
-            cases.append(measure(load(agents, options.seconds), followers, options.seconds))
+            cases.append(measure(load(agents, options.seconds), followers, options.seconds, keys=options.keys))
             say(_told(cases[-1]))
     show(tabulate(cases, options.seconds, notes), rst=options.rst)
     if options.plot is not None:

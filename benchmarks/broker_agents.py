@@ -52,10 +52,12 @@ from loads.wire.cluster import (
     Wind,
 )
 from loads.wire.codec import decode_from_broker, encode
+from loads.wire.keys import parse_join
 from loads.wire.messages import PROTOCOL, Loaded, ScenarioInfo
 from loads.wire.monitor import descriptor_of, readiness_of
 
 SCENARIO: Final = "cases.TestShop.test_visit"
+JOIN: Final = "loads-join-"
 MAX_IN_FLIGHT: Final = 4
 _RING: Final = 96
 """So many different seconds there are; an agent begins anywhere and takes them in an order of its own."""
@@ -96,7 +98,10 @@ class Told:
 
 
 class Line:
-    """A DEALER on asyncio's loop that reads all there is whenever there is something."""
+    """A DEALER on asyncio's loop that reads all there is whenever there is something.
+
+    `url` is an address, or a line of ``loads keys add``.
+    """
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], url: str, role: Role) -> None:
         self._loop = asyncio.get_running_loop()
@@ -104,6 +109,12 @@ class Line:
         self._socket.setsockopt(zmq.SocketOption.LINGER, 0)
         self._socket.setsockopt(zmq.SocketOption.SNDHWM, 16)
         self._socket.setsockopt(zmq.SocketOption.RCVHWM, 64)
+        if url.startswith(JOIN):
+            keys = parse_join(url)
+            self._socket.setsockopt(zmq.SocketOption.CURVE_SERVERKEY, keys.broker)
+            self._socket.setsockopt(zmq.SocketOption.CURVE_PUBLICKEY, keys.pair.public)
+            self._socket.setsockopt(zmq.SocketOption.CURVE_SECRETKEY, keys.pair.secret)
+            url = keys.endpoint
         self._socket.connect(url)
         self._fd = descriptor_of(self._socket)
         self._loop.add_reader(self._fd, self._read)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -18,8 +19,11 @@ from broker_agents import Load, Told, run_agents
 from broker_followers import RUNNING, Seen, run_followers
 from processes import GENERATOR_CORE, SERVER_CORE, end, environment, on_core, rss_bytes, tail_of
 
+from loads.broker.keyring import Keyring
 from loads.errors import LoadsError
 from loads.units import US_PER_S
+from loads.wire.cluster import Role
+from loads.wire.keys import parse_join
 
 BROKER_CORE, OTHERS_CORE = GENERATOR_CORE, SERVER_CORE
 WARM_UP_S = 5
@@ -63,8 +67,8 @@ class Measured:
     behind: int = 0
 
 
-def measure(load: Load, followers: int, seconds: int) -> Measured:
-    """Run `load` for a while and look at the broker meanwhile.
+def measure(load: Load, followers: int, seconds: int, *, keys: bool = False) -> Measured:
+    """Run `load` for a while and look at the broker meanwhile. `keys`: over TCP, and not its unix socket.
 
     Raises:
         LoadsError: something failed, or what came out is not what was delivered.
@@ -72,24 +76,36 @@ def measure(load: Load, followers: int, seconds: int) -> Measured:
     with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
         directory = Path(name)
         log = directory / "broker.log"
+        path = directory / "loads" / "run" / "broker.sock"
+        ways = _joined(directory / "loads" / "keys") if keys else (f"ipc://{path}", f"ipc://{path}")
+        bind = ["--bind", parse_join(ways[0]).endpoint] if keys else []
         with log.open("wb") as out:
             broker = subprocess.Popen(
-                on_core(BROKER_CORE, [sys.executable, "-c", _BROKER]),
+                on_core(BROKER_CORE, [sys.executable, "-c", _BROKER, *bind]),
                 env={**environment(), "XDG_STATE_HOME": name},
                 stdout=out,
                 stderr=out,
             )
         try:
-            path = directory / "loads" / "run" / "broker.sock"
             _wait_for(path.exists, broker, log)
-            return _measure(load, followers, seconds, f"ipc://{path}", broker.pid, directory)
+            return _measure(load, followers, seconds, ways, broker.pid, directory)
         except (EOFError, LoadsError) as error:
             raise LoadsError(f"the run failed: {error}", tail_of(log)) from None
         finally:
             end(broker, grace_s=10)
 
 
-def _measure(load: Load, followers: int, seconds: int, url: str, pid: int, directory: Path) -> Measured:
+def _joined(keys: Path) -> tuple[str, str]:
+    """Keys for a broker at a free port: the lines with which agents and followers join."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        endpoint = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    keyring = Keyring(keys)
+    keyring.init(endpoint)
+    return keyring.add("agents", Role.AGENT).line, keyring.add("followers", Role.RUNNER).line
+
+
+def _measure(load: Load, followers: int, seconds: int, ways: tuple[str, str], pid: int, directory: Path) -> Measured:
     # Spawned, not forked: nothing of ours is theirs.
     context = multiprocessing.get_context("spawn")
     sides: list[Any] = []
@@ -104,8 +120,8 @@ def _measure(load: Load, followers: int, seconds: int, url: str, pid: int, direc
 
     measured = Measured(load, followers)
     try:
-        agents = start(run_agents, url, load)
-        screens = start(run_followers, url, load, followers)
+        agents = start(run_agents, ways[0], load)
+        screens = start(run_followers, ways[1], load, followers)
         if _receive(screens, _START_S) != RUNNING:
             raise LoadsError("the run ended before it began")
         begin_s = time.monotonic()

