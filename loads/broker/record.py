@@ -67,6 +67,7 @@ class RunRecord(msgspec.Struct, kw_only=True):
         short: before it began an agent left that it had: it wants another.
         unheld: what nobody has room for, and so nobody runs.
         bereft_us: since when, from its start, no agent is left to run it; see `rescue`.
+        waited_us: how long one was waited for by now; on no clock, for the broker's may have been started anew.
         unrun_us: time of users that the plan wanted and nobody ran, summed up over them.
     """
 
@@ -86,6 +87,7 @@ class RunRecord(msgspec.Struct, kw_only=True):
     short: bool = False
     unheld: tuple[Portion, ...] = ()
     bereft_us: int | None = None
+    waited_us: int = 0
     unrun_us: int = 0
     stop: Stop | None = None
     trouble: Trouble | None = None

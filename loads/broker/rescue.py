@@ -28,9 +28,10 @@ def look(record: RunRecord, fold: Fold, passed_us: int, age_us: int) -> str | No
     _count_unrun(record, passed_us)
     if record.bereft_us is None:
         return None
+    record.waited_us += passed_us
     if _is_here(record):
         fold.warn(_tell(record, age_us))
-        record.bereft_us = None
+        record.bereft_us, record.waited_us = None, 0
         return "an agent is back, and goes on with the load"
     if not _is_hopeless(record, age_us):
         return None
@@ -48,8 +49,7 @@ def _is_here(record: RunRecord) -> bool:
 
 def _is_hopeless(record: RunRecord, age_us: int) -> bool:
     """Whether there is nothing to wait for any more."""
-    assert record.bereft_us is not None
-    return record.stop is not None or age_us - record.bereft_us > PATIENCE_US or _left_us(record, age_us) <= 0
+    return record.stop is not None or record.waited_us > PATIENCE_US or _left_us(record, age_us) <= 0
 
 
 def _left_us(record: RunRecord, age_us: int) -> int:

@@ -102,9 +102,18 @@ def test_after_half_a_minute_nobody_is_waited_for_and_the_rest_is_counted() -> N
     run.record.plan = timed_plan(6)
     run.gone(1, "went away", 0)
     run.record.phase_at_us = 100 * US_PER_S
-    run.tick(PATIENCE_US + 1)
+    run.tick(1)
+    run.tick(PATIENCE_US + 2)
     assert run.record.state is RunState.ENDING
-    assert run.record.unrun_us == 6 * (110 * US_PER_S - PATIENCE_US - 1)
+    assert run.record.unrun_us == 6 * (110 * US_PER_S - 1)
+
+
+def test_a_clock_that_began_anew_does_not_make_it_wait_for_ever() -> None:
+    run = running()
+    run.record.run_at_us = run.record.phase_at_us = 10**12
+    run.gone(1, "did not come back to the broker", 5 * US_PER_S)
+    pass_time(run, 5 * US_PER_S, 5 * US_PER_S + PATIENCE_US + 2 * TICK_US)
+    assert run.record.state is RunState.ENDED
 
 
 def test_who_stops_it_does_not_wait() -> None:
@@ -112,6 +121,6 @@ def test_who_stops_it_does_not_wait() -> None:
     run.gone(1, "went away", 1 * US_PER_S)
     run.cease(now=False)
     run.tick(1 * US_PER_S + TICK_US)
-    assert run.record.state is RunState.ENDING
+    assert run.record.state is RunState.ENDED
     assert run.record.stop is Stop.GRACEFUL
     assert run.record.unrun_us == 0

@@ -91,7 +91,8 @@ def test_a_run_is_over_when_nobody_is_left() -> None:
     run.gone(1, "went away", 0)
     run.gone(2, "went away", 0)
     assert record.state is RunState.RUNNING
-    run.tick(PATIENCE_US + 1)
+    run.tick(1)
+    run.tick(PATIENCE_US + 2)
     assert record.state is RunState.ENDING
 
 
