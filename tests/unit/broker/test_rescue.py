@@ -121,6 +121,6 @@ def test_who_stops_it_does_not_wait() -> None:
     run.gone(1, "went away", 1 * US_PER_S)
     run.cease(now=False)
     run.tick(1 * US_PER_S + TICK_US)
-    assert run.record.state is RunState.ENDED
+    assert run.record.state is RunState.ENDING
     assert run.record.stop is Stop.GRACEFUL
     assert run.record.unrun_us == 0
