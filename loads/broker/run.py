@@ -262,7 +262,7 @@ class LiveRun:
         told = rescue.look(self.record, self.fold, now_us - (self._ticked_us or now_us), self.age_us(now_us) or 0)
         self._ticked_us = now_us
         if told is not None:
-            effects += [*self._notice(told), *self.settle(now_us), *self.save(fold=True)]
+            effects += [*self._notice(told), *self.settle(now_us), *self.save(fold=True), *self._advance(now_us)]
         if now_us - self._settled_us >= SETTLE_US:
             self._settled_us = now_us
             effects += self.settle(now_us)

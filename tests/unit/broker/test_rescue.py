@@ -124,3 +124,15 @@ def test_who_stops_it_does_not_wait() -> None:
     assert run.record.state is RunState.ENDING
     assert run.record.stop is Stop.GRACEFUL
     assert run.record.unrun_us == 0
+
+
+def test_who_comes_back_when_the_time_is_nearly_over_is_not_waited_for_any_more() -> None:
+    """It may be through before anybody has looked."""
+    run = running()
+    run.gone(1, "went away", 9 * US_PER_S)
+    run.join(seat_of(2, portions=(), holding=0))
+    run.stands(standing_of(Stage.LOADED, 2, loaded=LOADED), 9 * US_PER_S)
+    run.stands(standing_of(Stage.RESTING, 2, phase=0, holding=1, ended_us=10 * US_PER_S), 9 * US_PER_S + 1)
+    assert run.record.state is RunState.RUNNING
+    run.tick(9 * US_PER_S + TICK_US)
+    assert run.record.state is RunState.ENDING
