@@ -185,10 +185,14 @@ def is_adrift(record: RunRecord, clock: str) -> bool:
 
 
 def nobody_began(record: RunRecord, met: Container[int], clock: str) -> bool:
-    """The broker died after it had decided on a start, of which no agent knows: all were `met` since, and wait."""
+    """The broker died after it had decided on a start, of which no agent knows: all were `met` since, and wait.
+
+    Who came later to join them waits for that, too.
+    """
     if record.state is not RunState.RUNNING or not is_adrift(record, clock):
         return False
-    return all(seat.incarnation in met and seat.stage is Stage.READY for seat in holders(record))
+    own = [seat for seat in holders(record) if not seat.joining]
+    return bool(own) and all(seat.incarnation in met and seat.stage is Stage.READY for seat in own)
 
 
 def follow_clock(record: RunRecord, standing: Standing, clock: str, now_us: int) -> None:

@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from loads.broker.engine import FILE_NAME
+from loads.broker.record import RunRecord
 from loads.broker.store import Store
 from loads.plan.spec import LoadOptions
 from loads.testing.broker import BrokerProcess, Disk
@@ -222,7 +223,7 @@ class Cluster:
         if self.broker is None:
             return []
         runs = self.broker.state.runs.values()
-        return ["?", *(run.id for run in runs if run.record.state is RunState.WAITING)]
+        return ["?", *(run.id for run in runs if _waits(run.record))]
 
     def _look(self) -> None:
         """A few times a second."""
@@ -244,3 +245,8 @@ def _empty_store() -> Path:
     directory = Path(tempfile.mkdtemp(prefix="loads-", dir=_MEMORY if _MEMORY.is_dir() else None))
     Store(None, directory).close()
     return directory / FILE_NAME
+
+
+def _waits(record: RunRecord) -> bool:
+    """Whether the run may wait for an agent for ever: for all of its own, or for one in place of one that left."""
+    return record.state is RunState.WAITING or (record.short and record.submit.wait)

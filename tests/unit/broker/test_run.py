@@ -9,7 +9,7 @@ import pytest
 from loads.broker.ending import PATIENCE_US
 from loads.broker.events import Save
 from loads.broker.fold import Fold
-from loads.broker.handover import first_open, give_away, has_open_phase, let_join
+from loads.broker.handover import first_open, give_away, has_open_phase, let_join, nobody_began
 from loads.broker.record import RunRecord
 from loads.broker.run import LiveRun
 from loads.metrics.result import Result
@@ -116,3 +116,16 @@ def test_what_an_agent_did_after_its_stage_was_written_down_is_not_forgotten() -
     record.seats[0].stage = Stage.LOADED
     live(record)
     assert record.seats[0].stage is Stage.FITTING
+
+
+def test_a_start_of_which_no_agent_knows_is_made_again_though_one_more_wants_to_join() -> None:
+    record = two_seats(timed_plan())
+    for seat in record.seats:
+        seat.stage, seat.phase = Stage.READY, -1
+    record.seats.append(seat_of(3, joining=True, holding=0, portions=(), stage=Stage.LOADED))
+    assert nobody_began(record, {1, 2}, "another")
+    assert not nobody_began(record, {1}, "another")
+    record.seats[1].stage = Stage.RUNNING
+    assert not nobody_began(record, {1, 2}, "another")
+    del record.seats[:2]
+    assert not nobody_began(record, set(), "another")
