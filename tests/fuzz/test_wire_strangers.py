@@ -164,4 +164,5 @@ def test_what_a_peer_with_a_key_was_refused_is_told_all_the_same(siege: Siege) -
         observer.hello(Role.OBSERVER)
         observer.say(Cease(run="nothing", now=False))
         observer.wait_for(Refused)
-    assert '"who":"key observer","what":"cease"' in siege.audit.read_text()
+    told = '"who":"key observer","what":"cease"'  # written right after the answer went
+    wait_until(lambda: told in siege.audit.read_text(), "the audit log")
