@@ -17,7 +17,9 @@ from loads.wire.cluster import Submit, Trouble
 MOST = 10_000_000
 MOST_US = 2**52
 MOST_RUNS = 1_000
-"""At a time, those that wait for agents included."""
+"""At a time, those that wait for agents included: each is looked at in each tick."""
+MOST_BYTES = 4 << 20
+"""Of a submission, which is kept in memory as long as its run goes on. Files go another way."""
 MOST_LABELS = 20
 """That a hint names."""
 _HINT = "start more with loads-agent, ask for fewer with -a, or wait for them with --wait"
@@ -77,8 +79,16 @@ def for_agents(submit: Submit, agents: int) -> Submit:
     return msgspec.structs.replace(submit, spec=spec, per_agent=False)
 
 
-def find_excess(submit: Submit, runs: int) -> Trouble | None:
-    """What is beyond reason: so many `runs` go on or wait already, or something in the load; None: nothing."""
+def find_excess(submit: Submit, size_bytes: int, runs: int) -> Trouble | None:
+    """What is beyond reason: its size, so many `runs` that go on or wait, something in the load; None: nothing.
+
+    Of the load runners say it earlier, and better.
+    """
+    if size_bytes > MOST_BYTES:
+        return Trouble(
+            message=f"what is to be run takes more than {MOST_BYTES:,} bytes to say",
+            hint="name fewer targets, or hand on less with --env",
+        )
     if runs >= MOST_RUNS:
         return Trouble(
             message=f"{runs:,} runs wait or go on already", hint="stop some: loads-runner --stop RUN, or --purge-broker"

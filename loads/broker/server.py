@@ -61,8 +61,6 @@ from loads.wire.cluster import (
     Fetch,
     FromBroker,
     Line,
-    Refused,
-    Submit,
     ToBroker,
     Trouble,
 )
@@ -71,10 +69,6 @@ from loads.wire.endpoint import Endpoint
 from loads.wire.plain import plain
 
 TICK_S = 0.25
-MOST_RUNS = 1_000
-"""That wait or go on: each is looked at in each tick."""
-MOST_SUBMIT_BYTES = 4 << 20
-"""It is kept in memory as long as its run goes on. Files go another way."""
 LAST_WORDS_S = 0.3
 """For what is said to somebody who is sent away to arrive."""
 SWITCH_S = 0.0005
@@ -83,14 +77,6 @@ SWITCH_S = 0.0005
 ZeroMQ lets go of it at each message: with 500 agents, heartbeats waited for 190 ms while a checkpoint was written, and
 now for 70.
 """
-
-_LARGE = Trouble(
-    message=f"what is to be run takes more than {MOST_SUBMIT_BYTES:,} bytes to say",
-    hint="name fewer targets, or hand on less with --env",
-)
-_FULL = Trouble(
-    message=f"{MOST_RUNS:,} runs wait or go on already", hint="loads runs lists them, loads stop RUN ends one"
-)
 
 
 class Server:
@@ -205,22 +191,8 @@ class Server:
                 self._router.send(peer, self._pulls.piece(message))
             else:
                 self._pulls.take(peer, message, _now_us())
-        elif (
-            isinstance(message, Submit)
-            and (trouble := self._excess(message, data)) is not None
-            and self._state.peers.trusts(peer, message)
-        ):
-            self._router.send(peer, Refused(run=None, trouble=trouble))
         else:
             self._handle(Said(peer, message, data, self._gate.who(peer)))
-
-    def _excess(self, submit: Submit, data: bytes) -> Trouble | None:
-        """Whether it is too large to be kept, or there are too many runs; one that is known is none more."""
-        if len(data) > MOST_SUBMIT_BYTES:
-            return _LARGE
-        runs = self._state.runs
-        full = len(runs) >= MOST_RUNS and all(run.record.submit.nonce != submit.nonce for run in runs.values())
-        return _FULL if full else None
 
     def _gone(self, peer: bytes) -> None:
         self._handle(Gone(peer))

@@ -153,7 +153,7 @@ class BrokerState:
             case Enlist():
                 return self._enlist(name, message, now_us)
             case Submit():
-                return self._submit(name, message, now_us)
+                return self._submit(name, message, len(said.data), now_us)
             case Follow(run):
                 return self._follow(name, peer, run, now_us)
             case Cease(run, now):
@@ -271,7 +271,7 @@ class BrokerState:
 
     # Runners.
 
-    def _submit(self, name: bytes, submit: Submit, now_us: int) -> list[Effect]:
+    def _submit(self, name: bytes, submit: Submit, size_bytes: int, now_us: int) -> list[Effect]:
         for run in self.runs.values():
             if run.record.submit.nonce == submit.nonce:  # said again: the answer was lost
                 run.submitter, run.orphaned_us = name, None
@@ -280,7 +280,7 @@ class BrokerState:
         over = self._over(submit.nonce)
         if over is not None:
             return [Send(name, Accepted(run=over))]
-        excess = find_excess(submit, len(self.runs))
+        excess = find_excess(submit, size_bytes, len(self.runs))
         if excess is not None:
             return [Send(name, Refused(run=None, trouble=excess))]
         free = self.agents.free(busy(self.runs))

@@ -98,6 +98,11 @@ def judge(
         broken.append(f"{plural(agents_lost, 'agent')} lost")
     if deaths and not (lost_iterations or given_up):
         broken.append(f"{plural(deaths, 'worker')} died")
+    return _weighed(stop, doubts, broken)
+
+
+def _weighed(stop: Stop | None, doubts: list[str], broken: list[str]) -> Judgement:
+    """What follows from reasons to doubt the result, and from what went wrong in it."""
     if stop is Stop.HARD:
         return Judgement(Verdict.ABORTED, ExitCode.INTERRUPTED, ["stopped at once by the user", *doubts, *broken])
     if doubts:

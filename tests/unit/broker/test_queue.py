@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loads.broker.agents import AgentSeen
-from loads.broker.queue import most_users, reservation, seats_for
+from loads.broker.queue import MOST_BYTES, MOST_RUNS, find_excess, most_users, reservation, seats_for
 from loads.plan.profile import Stage
 from loads.plan.spec import LoadOptions
 from loads.wire.cluster import Enlist
@@ -181,3 +181,13 @@ def test_a_load_for_each_agent_needs_room_on_each() -> None:
     trouble = reservation(submit_of(users_of(8), per_agent=True, agents=3), here, here, {})
     assert trouble is not None
     assert trouble.message == "the run has 8 users for each agent, and 2 of the 3 free agents have room for them"
+
+
+def test_what_is_beyond_reason_is_refused_whoever_wants_it() -> None:
+    assert find_excess(submit_of(), MOST_BYTES, MOST_RUNS - 1) is None
+    large = find_excess(submit_of(), MOST_BYTES + 1, 0)
+    assert large is not None
+    assert "bytes to say" in large.message
+    full = find_excess(submit_of(), 0, MOST_RUNS)
+    assert full is not None
+    assert "1,000 runs wait or go on already" in full.message
