@@ -16,7 +16,7 @@ from broker_agents import SCENARIO, Line, Load, now_us
 
 from loads.errors import LoadsError
 from loads.metrics.result import Result
-from loads.plan.spec import LoadOptions
+from loads.plan.load import LoadOptions
 from loads.wire.cluster import (
     Accepted,
     Ask,

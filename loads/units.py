@@ -7,16 +7,30 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from fractions import Fraction
 
 from loads.errors import UsageError
 
 US_PER_S = 1_000_000
+Rate = int
+"""Millionths of one per hour, so that 500/s, 7/m and 0.5/h are whole numbers."""
+RATE_PER_S: Rate = 3_600 * 1_000_000
+"""One per second."""
 
 _UNIT_US = {"us": 1, "ms": 1_000, "s": US_PER_S, "m": 60 * US_PER_S, "h": 3_600 * US_PER_S, "d": 86_400 * US_PER_S}
 _NUMBER = r"\d{1,12}(?:\.\d{1,12})?"
 _PART = re.compile(rf"({_NUMBER})(us|ms|s|m|h|d)", re.ASCII)
 _LONGEST_US = 366 * _UNIT_US["d"]
 _DURATION_HINT = "write it with its unit, like 90s, 1m30s or 250ms"
+_RATE = re.compile(rf"({_NUMBER}) ?/ ?(s|sec|m|min|h)", re.ASCII)
+_RATE_UNITS = {
+    "s": RATE_PER_S,
+    "sec": RATE_PER_S,
+    "m": RATE_PER_S // 60,
+    "min": RATE_PER_S // 60,
+    "h": RATE_PER_S // 3_600,
+}
+_HIGHEST_RATE = 10_000_000 * RATE_PER_S
 _SIZE = re.compile(rf"({_NUMBER})([kmgt]?)b?", re.ASCII)
 _SIZE_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _LARGEST_BYTES = (1 << 62) - 1
@@ -54,6 +68,46 @@ def format_duration(duration_us: int) -> str:
         return f"{hours}h{minutes:02d}m" if minutes else f"{hours}h"
     minutes = seconds // 60
     return f"{minutes}m{seconds % 60:02d}s" if seconds % 60 else f"{minutes}m"
+
+
+def parse_rate(text: str) -> Rate:
+    """`text` (``500/s``, ``30/m``, ``0.5/h``) as a rate, zero or more.
+
+    Raises:
+        UsageError: it is not a rate.
+    """
+    found = _RATE.fullmatch(text.strip().lower())
+    hint = "write it with its unit of time, like 500/s, 30/m or 100/h"
+    if found is None:
+        raise UsageError(f"{text!r} is not a rate", hint)
+    exact = Fraction(found[1]) * _RATE_UNITS[found[2]]
+    if exact > _HIGHEST_RATE:
+        raise UsageError(f"{text!r} is more than 10,000,000/s", hint)
+    return round(exact)
+
+
+def format_rate(rate: Rate) -> str:
+    """`rate` for a person, in the largest unit in which it is not below one: ``500/s``, ``30/m``, ``0.5/h``."""
+    for name in ("s", "m", "h"):
+        count = Fraction(rate, _RATE_UNITS[name])
+        if count >= 1 or name == "h":
+            break
+    shown = f"{float(count):,.6g}" if count < 1_000_000 else f"{float(count):,.0f}"
+    return f"{shown}/{name}"
+
+
+def parse_part(text: str) -> float:
+    """``1%`` or ``0.01`` as a part of a whole, 0..1.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    number, percent = text.strip(), text.strip().endswith("%")
+    number = number.removesuffix("%").strip()
+    part = float(Fraction(number) / (100 if percent else 1)) if re.fullmatch(_NUMBER, number, re.ASCII) else -1.0
+    if not 0 <= part <= 1:
+        raise UsageError(f"{text!r} is no part of a whole", "write it like 1% or 0.01")
+    return part
 
 
 def parse_size_bytes(text: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from loads.broker.events import Effect, Keep, Kept, Said
 from loads.broker.rights import LOCAL
 from loads.broker.state import BrokerState
-from loads.plan.spec import LoadOptions
+from loads.plan.load import LoadOptions
 from loads.wire.cluster import Enlist, Hello, Role, RunState, Stage, Submit, ToBroker
 from loads.wire.messages import PROTOCOL
 from tests.runs import LOADED, new_broker, standing_of, stored, submit_of

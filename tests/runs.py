@@ -11,8 +11,9 @@ from loads.broker.record import RunRecord, Seat
 from loads.broker.state import BrokerState
 from loads.broker.views import Broker
 from loads.metrics.summary import Summary
+from loads.plan.load import LoadOptions
 from loads.plan.profile import Stage as Step
-from loads.plan.spec import LoadOptions, Phase, Plan
+from loads.plan.spec import Phase, Plan
 from loads.units import US_PER_S
 from loads.wire.cluster import Batch, RunState, Span, Stage, Standing, Submit, Who
 from loads.wire.messages import Loaded, ScenarioInfo

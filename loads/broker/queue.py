@@ -10,7 +10,7 @@ import msgspec
 from loads.broker.agents import AgentSeen
 from loads.broker.record import Seat
 from loads.broker.shares import even
-from loads.plan.spec import LoadOptions, times
+from loads.plan.load import LoadOptions, times
 from loads.units import plural
 from loads.wire.cluster import Submit, Trouble
 

@@ -15,9 +15,11 @@ from loads.cli.cluster import OnCluster, cluster_options, is_on_cluster
 from loads.cli.http import http_options
 from loads.cli.layers import name_nearby
 from loads.errors import UsageError
+from loads.metrics.rules import Rules
 from loads.plan.config import Config
-from loads.plan.settings import DEFAULT_LOG_LEVEL
-from loads.plan.spec import DEFAULT_GRACEFUL_STOP_US, LoadOptions, find_problems
+from loads.plan.load import DEFAULT_GRACEFUL_STOP_US, LoadOptions, find_problems
+from loads.plan.pacer import RateStage
+from loads.plan.settings import DEFAULT_LOG_LEVEL, MAX_LOST
 from loads.runner.spec import new_seed
 from loads.units import sendable
 from loads.wire.run import RunSpec
@@ -71,18 +73,30 @@ def assemble(config: Config, *, detach: bool = False) -> Wanted:
         log_file=log_file,
         http=http,
         env=env,
+        rules=Rules(
+            thresholds=config["threshold"] or (),
+            warm_up_us=config["warm-up"] or 0,
+            max_lost=MAX_LOST if config["max-lost"] is None else config["max-lost"],
+            allow_invalid=bool(config["allow-invalid"]),
+        ),
     )
     return Wanted(spec, outputs, bool(config["quiet"]), cluster)
 
 
 def _load_options(config: Config) -> LoadOptions:
-    graceful_stop_us = config["graceful-stop"]
+    graceful_stop_us, stages = config["graceful-stop"], config["stages"]
+    rates = stages if stages and isinstance(stages[0], RateStage) else None
     return LoadOptions(
         users=config["users"],
         hits=config["hits"],
         duration_us=config["duration"],
         ramp_up_us=config["ramp-up"],
-        stages=config["stages"],
+        stages=None if rates else stages,
+        rates=rates,
+        arrival_rate=config["arrival-rate"],
+        poisson=bool(config["poisson"]),
+        max_users=config["max-users"],
+        pacing_us=config["pacing"],
         graceful_stop_us=DEFAULT_GRACEFUL_STOP_US if graceful_stop_us is None else graceful_stop_us,
     )
 

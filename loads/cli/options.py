@@ -112,7 +112,29 @@ _OPTIONS: list[Callable[[Command], Command]] = [
     ),
     _option("-d", "--duration", metavar="TIME", help="How long to run, like 90s or 1m30s."),
     _option("--ramp-up", metavar="TIME", help="Start the users evenly over this time, a part of the duration."),
-    _option("--stages", metavar="TIME:N,...", help="Users over time: in each stage they go evenly to N; 0s:N jumps."),
+    _option(
+        "--stages",
+        metavar="TIME:N,...",
+        help="Users over time: in each stage they go evenly to N; 0s:N jumps. With rates, as 30s:100/s,1m:500/s, "
+        "iterations arrive so.",
+    ),
+    _option(
+        "--arrival-rate",
+        metavar="N/s",
+        help="Start so many iterations per second (/s), minute (/m) or hour (/h), for the --duration: when one is due "
+        "it starts, whoever is free runs it. What has to wait for a user counts from when it was due.",
+    ),
+    _option(
+        "--max-users",
+        metavar="N",
+        help="With a rate: the most users at a time.  [default: as many as needed, and memory is there for]",
+    ),
+    _option("--poisson/--no-poisson", help="With a rate: start at random times (a Poisson process), not regularly."),
+    _option(
+        "--pacing",
+        metavar="TIME",
+        help="Each user starts an iteration every TIME; one that is late counts from when it was due.",
+    ),
     _option(
         "--graceful-stop",
         metavar="TIME",
@@ -127,6 +149,22 @@ _OPTIONS: list[Callable[[Command], Command]] = [
         "-k", "--select", "select", metavar="EXPR", help="Only tests whose names match, like 'login and not slow'."
     ),
     _option("--stop-on-failure", metavar="N", help="Stop gracefully at N failures and errors."),
+    _option(
+        "--threshold",
+        multiple=True,
+        metavar="EXPR",
+        help="What must hold, like 'p(95) < 500ms', 'failure_rate < 1%', 'p(99){name:/checkout} < 2s over 30s', or as "
+        "k6 has it. With any, they decide: plain failures do not make the exit code 1. Repeatable.",
+    ),
+    _option("--warm-up", metavar="TIME", help="Thresholds leave out what was measured before."),
+    _option(
+        "--max-lost",
+        metavar="PART",
+        help="A run that lost more of its requests or iterations is invalid.  [default: 1%]",
+    ),
+    _option(
+        "--allow-invalid/--no-allow-invalid", help="Only warn of what makes a run invalid, and judge what there is."
+    ),
     _option(
         "--workers",
         metavar="N",

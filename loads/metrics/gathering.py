@@ -111,7 +111,7 @@ class Gathering:
             if stack is None:
                 stack = self._stacks[key] = _Stack()
             stack.add(series)
-        self._rest.merge(Summary({}, summary.errors, summary.counters, summary.totals, summary.blocks))
+        self._rest.merge(Summary({}, summary.errors, summary.counters, summary.totals, summary.blocks, summary.pace))
         if len(self._stacks) > 2 * MAX_NAMES:
             self._pour()
 

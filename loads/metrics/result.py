@@ -11,6 +11,7 @@ import msgspec
 
 from loads.metrics.counters import Counts
 from loads.metrics.health import RECENT_US, Health, WorkerHealth
+from loads.metrics.rules import Rules
 from loads.metrics.summary import Summary
 from loads.metrics.symptoms import Symptom, find_symptoms, warnings_of
 from loads.metrics.timeline import MAX_POINTS, Point, Timeline
@@ -25,6 +26,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
         plan: the load in words.
         due: planned iterations; None when time decides.
         duration_us: planned length; None when iterations decide.
+        rules: what it is judged by.
     """
 
     id: str
@@ -38,6 +40,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     server_url: str | None
     due: int | None
     duration_us: int | None
+    rules: Rules = Rules()
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ import msgspec
 from loads.metrics.bounded import rank_of, trim
 from loads.metrics.counters import Counts
 from loads.metrics.histogram import Histogram
+from loads.metrics.pace import Pace
 from loads.metrics.phases import Phases
 
 _Name = TypeVar("_Name", str, int)
@@ -66,6 +67,8 @@ class Series(msgspec.Struct, array_like=True):
         response: the same plus its iteration's lateness; None where nothing was planned, which means equal.
         connections: opened for its requests, which is to say: that stood.
         phases: where the time of its requests went, as far as it was measured.
+        unstarted: of iterations, those that were due and never began; each is in `response` alone, with the time
+            that it had waited by the end: a lower bound of what it would have taken.
     """
 
     sent: int = 0
@@ -79,6 +82,7 @@ class Series(msgspec.Struct, array_like=True):
     response: Histogram | None = None
     connections: int = 0
     phases: Phases = msgspec.field(default_factory=Phases)
+    unstarted: int = 0
 
     @property
     def hits(self) -> int:
@@ -109,6 +113,7 @@ class Series(msgspec.Struct, array_like=True):
         self.bytes_sent += other.bytes_sent
         self.bytes_received += other.bytes_received
         self.connections += other.connections
+        self.unstarted += other.unstarted
         self.phases.merge(other.phases)
 
 
@@ -210,7 +215,8 @@ class Totals(msgspec.Struct, array_like=True):
 
     started = ended + interrupted + running + lost. Outcomes count as unittest counts them: an iteration with two
     failed subtests has two failures, one that fails and whose tearDown raises has a failure and an error.
-    `users_us` is the integral of running users over time, in user-microseconds.
+    `users_us` is the integral of running users over time, in user-microseconds. `retired` users ended early, for there
+    was no row left for them.
     """
 
     started: int = 0
@@ -221,6 +227,7 @@ class Totals(msgspec.Struct, array_like=True):
     errors: int = 0
     skipped: int = 0
     users_us: int = 0
+    retired: int = 0
 
     def merge(self, other: Totals) -> None:
         """Add every field of `other`."""
@@ -236,6 +243,7 @@ class Summary(msgspec.Struct, array_like=True):
     counters: dict[str, int] = {}
     totals: Totals = msgspec.field(default_factory=Totals)
     blocks: dict[BlockKey, Block] = {}
+    pace: Pace = msgspec.field(default_factory=Pace)
 
     def merge(self, other: Summary) -> None:
         """Take in `other`, which stays as it is."""
@@ -247,6 +255,7 @@ class Summary(msgspec.Struct, array_like=True):
         for block_key, block in other.blocks.items():
             self.blocks[block_key] = fold_block(self.blocks.get(block_key), block)
         self.totals.merge(other.totals)
+        self.pace.merge(other.pace)
         self.trim()
 
     def trim(self) -> None:

@@ -27,7 +27,8 @@ WIDTHS_US: Final = (US_PER_S, 10 * US_PER_S, 60 * US_PER_S)
 class Point(msgspec.Struct, array_like=True):
     """What happened in one span: hits, failed iterations, user-microseconds and service times.
 
-    `cpu_share` and `lag_us` are the largest of any worker in any second of it; None where nothing is known.
+    `cpu_share` and `lag_us` are the largest of any worker in any second of it; None where nothing is known. `started`
+    counts iterations; `response` and `lateness` are None where no start times were planned.
     """
 
     hits: int = 0
@@ -37,16 +38,21 @@ class Point(msgspec.Struct, array_like=True):
     service: Histogram = msgspec.field(default_factory=Histogram)
     cpu_share: float | None = None
     lag_us: int | None = None
+    started: int = 0
+    response: Histogram | None = None
+    lateness: Histogram | None = None
 
     @classmethod
     def of(cls, summary: Summary, health: Health | None = None) -> Point:
         """The point that `summary`, and how a worker fared meanwhile, add."""
         totals = summary.totals
-        point = cls(0, totals.failures, totals.errors, totals.users_us)
+        point = cls(0, totals.failures, totals.errors, totals.users_us, started=totals.started)
         for key, series in summary.series.items():
             if key.is_hit:
                 point.hits += series.hits
-                point.service.merge(series.service)
+                point.merge_times(series.service, series.response)
+        if summary.pace.lateness.counts:
+            point.lateness = summary.pace.lateness.copy()
         if health is not None:
             point.cpu_share = health.cpu_peak
             point.lag_us = health.lag.max_us if health.lag.counts else None
@@ -58,9 +64,30 @@ class Point(msgspec.Struct, array_like=True):
         self.failures += other.failures
         self.errors += other.errors
         self.users_us += other.users_us
-        self.service.merge(other.service)
+        self.started += other.started
+        self.merge_times(other.service, other.response)
+        if other.lateness is not None:
+            self.lateness = Histogram() if self.lateness is None else self.lateness
+            self.lateness.merge(other.lateness)
         self.cpu_share = joined(max, self.cpu_share, other.cpu_share)
         self.lag_us = joined(max, self.lag_us, other.lag_us)
+
+    def merge_times(self, service: Histogram, response: Histogram | None) -> None:
+        """Add service times, and the response times that go with them; None: equal ones."""
+        if self.response is not None or response is not None:
+            self.response = self.service.copy() if self.response is None else self.response
+            self.response.merge(service if response is None else response)
+        self.service.merge(service)
+
+    @property
+    def response_or_service(self) -> Histogram:
+        """The response times, planned or not."""
+        return self.service if self.response is None else self.response
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether it has no times."""
+        return not self.service.counts and self.response is None and self.lateness is None
 
 
 class _Sealed(msgspec.Struct, array_like=True):
@@ -73,9 +100,13 @@ class _Sealed(msgspec.Struct, array_like=True):
     service: msgspec.Raw
     cpu_share: float | None
     lag_us: int | None
+    started: int = 0
+    response: msgspec.Raw = msgspec.Raw(b"\xc0")
+    lateness: msgspec.Raw = msgspec.Raw(b"\xc0")
 
     def merge(self, other: Point) -> None:
-        """Take in `other`, which has no service times."""
+        """Take in `other`, which has no times."""
+        self.started += other.started
         self.hits += other.hits
         self.failures += other.failures
         self.errors += other.errors
@@ -145,7 +176,7 @@ class Timeline(msgspec.Struct):
         if packed is None:
             held = Point()
         else:
-            held = (_decoder if point.service.counts else _sealed_decoder).decode(packed)
+            held = (_sealed_decoder if point.is_bare else _decoder).decode(packed)
         held.merge(point)
         self.packed[key] = _encoder.encode(held)
 

@@ -23,12 +23,15 @@ from loads.plan.http import (
     parse_timeout_us,
     parse_user_agent,
 )
+from loads.plan.load import DEFAULT_GRACEFUL_STOP_US
 from loads.plan.select import parse_selection
-from loads.plan.spec import DEFAULT_GRACEFUL_STOP_US, parse_cycle, parse_stages
-from loads.units import US_PER_S, format_duration, parse_duration_us
+from loads.plan.spec import parse_count, parse_cycle, parse_stages
+from loads.units import US_PER_S, format_duration, parse_duration_us, parse_part, parse_rate
 
 MAX_WORKERS: Final = 256
 MAX_AGENTS: Final = 10_000
+MAX_LOST: Final = 0.01
+"""Part of the requests or iterations that may be lost in a result that still counts, where nobody says."""
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 DEFAULT_LOG_LEVEL: Final = "info"
 """Of a log file; without either, logging is left as the tests set it up."""
@@ -226,11 +229,19 @@ _TABLE = (
     Setting("hits", CYCLE, parse_cycle, '20 or "5:10" or [5, 10]', load=True),
     Setting("duration", TIME, parse_duration_us, '"1m30s" or 90', load=True),
     Setting("ramp-up", TIME, parse_duration_us, '"10s" or 10', load=True),
-    Setting("stages", STAGES, parse_stages, '"30s:50,1m:200" or ["30s:50", "1m:200"]', load=True),
+    Setting("stages", STAGES, parse_stages, '"30s:50,1m:200" or ["30s:100/s", "1m:500/s"]', load=True),
+    Setting("arrival-rate", TEXT, parse_rate, '"500/s" or "30/m"', load=True),
+    Setting("max-users", NUMBER, parse_count, "200", load=True),
+    Setting("poisson", FLAG, _flag, "true", load=True, default="false"),
+    Setting("pacing", TIME, parse_duration_us, '"5s" or 5', load=True),
     Setting("graceful-stop", TIME, parse_duration_us, '"30s" or 30', default=format_duration(DEFAULT_GRACEFUL_STOP_US)),
     Setting("think-time", TIME, parse_think_time, '"1s-3s" or 2'),
     Setting("select", TEXT, _selection, '"login and not slow"', option="-k"),
     Setting("stop-on-failure", NUMBER, _failures, "1"),
+    Setting("threshold", LIST, _text, '["p(95) < 500ms", "failure_rate < 1%"]'),
+    Setting("warm-up", TIME, parse_duration_us, '"20s" or 20'),
+    Setting("max-lost", TEXT, parse_part, '"1%" or "0.01"', default=f"{MAX_LOST:.0%}"),
+    Setting("allow-invalid", FLAG, _flag, "true", default="false"),
     Setting("workers", NUMBER, _workers, '4 or "auto"', default="auto"),
     Setting("seed", NUMBER, _seed, "42"),
     Setting("server-url", TEXT, _server_url, '"http://127.0.0.1:8000"'),

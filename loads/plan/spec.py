@@ -1,64 +1,65 @@
-"""What a user asked for, and the plan that follows from it.
+"""The plan that follows from the load that a user asked for, and the parsers of that load's texts.
 
-`LoadOptions` is the load as given on a command line; `build_plan` checks all of it at once and answers a
-`Plan`: phases that follow one another, each with its users and either a number of iterations per user or a
-profile over time. Called by cli and runner; the plan travels to the workers as it is.
+`build_plan` checks all of it at once and answers a `Plan`: phases that follow one another, each with its users and
+either a number of iterations per user or a profile over time; or one to which iterations arrive at a rate. Called by
+whoever runs it; the plan travels to the workers as it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Final
 
 import msgspec
 
 from loads.errors import UsageError
+from loads.plan.load import DEFAULT_GRACEFUL_STOP_US, LoadOptions, find_problems
+from loads.plan.pacer import Arrivals, Pacer, RateStage
 from loads.plan.profile import Profile, Stage
-from loads.units import format_duration, parse_duration_us, plural
+from loads.units import format_duration, format_rate, parse_duration_us, parse_rate, plural
 
-DEFAULT_GRACEFUL_STOP_US = 30_000_000
+DEFAULT_ROOM: Final = 10_000
+"""Users that are there for arrivals where neither the user nor the machine's memory says how many."""
 _MOST = 10_000_000
 
 
-class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """The load as asked for. None: not said.
-
-    Attributes:
-        users: cycle of user counts; each in turn runs each of `hits`.
-        hits: cycle of iterations per user.
-        duration_us: how long each users value runs instead.
-        ramp_up_us: over how long the users start, evenly.
-        stages: the profile itself, instead of users and duration.
-        graceful_stop_us: how long iterations in flight may go on after the end.
-    """
-
-    users: tuple[int, ...] | None = None
-    hits: tuple[int, ...] | None = None
-    duration_us: int | None = None
-    ramp_up_us: int | None = None
-    stages: tuple[Stage, ...] | None = None
-    graceful_stop_us: int = DEFAULT_GRACEFUL_STOP_US
-
-
 class Phase(msgspec.Struct, frozen=True):
-    """One step of a plan: `users` slots that run `hits` iterations each, or follow `stages` over time.
+    """One step of a plan: `users` slots that run `hits` iterations each, or follow `stages` over time, or serve
+    `arrivals`.
 
-    Exactly one of `hits` and `stages` is set. `ramp_up_us` belongs to `hits`; stages hold theirs.
+    Exactly one of `hits`, `stages` and `arrivals` is set. `ramp_up_us` belongs to `hits`; the others hold theirs. With
+    `pacing_us`, which arrivals don't have, a slot's iterations start that far apart. Arrival n belongs to slot n modulo
+    `users`: who holds the slot runs it, with any user that is free; never with more users than slots are held.
     """
 
     users: int
     hits: int | None = None
     ramp_up_us: int = 0
     stages: tuple[Stage, ...] = ()
+    arrivals: Arrivals | None = None
+    pacing_us: int | None = None
 
     @property
     def duration_us(self) -> int | None:
         """Length in microseconds; None when the iterations decide."""
+        if self.arrivals is not None:
+            return self.arrivals.duration_us
         return None if self.hits is not None else Profile(self.stages).duration_us
 
     @property
     def due(self) -> int | None:
-        """Planned iterations; None when the time decides."""
-        return None if self.hits is None else self.users * self.hits
+        """Planned iterations; None when the service decides."""
+        if self.arrivals is not None:
+            return pacer_of(self.arrivals).due
+        if self.hits is not None:
+            return self.users * self.hits
+        return None if self.pacing_us is None else _paced(self, self.pacing_us)
+
+    @property
+    def has_starts(self) -> bool:
+        """Whether it says when each iteration should start, so that it can be late."""
+        return self.arrivals is not None or self.pacing_us is not None
 
     def windows(self, slot: int) -> list[tuple[int, int | None]]:
         """When VU `slot` (0 <= slot < users) runs: (begin_us, end_us) pairs from the phase's start; an end of
@@ -70,7 +71,14 @@ class Phase(msgspec.Struct, frozen=True):
 
     def describe(self) -> str:
         """The phase in a few words, for the plan that is printed before the start."""
+        if self.arrivals is not None:
+            return _describe_arrivals(self.arrivals, self.users)
         users = plural(self.users, "user")
+        return self._describe_users(users) + (
+            f", one iteration every {format_duration(self.pacing_us)}" if self.pacing_us is not None else ""
+        )
+
+    def _describe_users(self, users: str) -> str:
         if self.hits is not None:
             ramp = f", started over {format_duration(self.ramp_up_us)}" if self.ramp_up_us else ""
             return f"{users} x {plural(self.hits, 'iteration')} = {self.users * self.hits:,}{ramp}"
@@ -119,19 +127,36 @@ class Plan(msgspec.Struct, frozen=True):
         dues = [phase.due for phase in self.phases]
         return None if None in dues else sum(due or 0 for due in dues)
 
+    @property
+    def has_starts(self) -> bool:
+        """Whether iterations have times at which they should start."""
+        return any(phase.has_starts for phase in self.phases)
 
-def times(options: LoadOptions, agents: int) -> LoadOptions:
-    """`options` as a whole, where they were meant for each of so many agents."""
-    stages = options.stages
-    return msgspec.structs.replace(
-        options,
-        users=tuple(users * agents for users in options.users or (1,)) if stages is None else options.users,
-        stages=None if stages is None else tuple(Stage(stage.duration_us, stage.users * agents) for stage in stages),
+    @property
+    def is_open(self) -> bool:
+        """Whether iterations arrive at a rate."""
+        return any(phase.arrivals is not None for phase in self.phases)
+
+
+@lru_cache(maxsize=16)
+def pacer_of(arrivals: Arrivals) -> Pacer:
+    """The pacer of `arrivals`: random ones take a while to be counted."""
+    return Pacer(arrivals)
+
+
+def _paced(phase: Phase, pacing_us: int) -> int:
+    """How many iterations all slots together start in their time."""
+    return sum(
+        -(-(end_us - begin_us) // pacing_us)
+        for slot in range(phase.users)
+        for begin_us, end_us in phase.windows(slot)
+        if end_us is not None
     )
 
 
-def build_plan(options: LoadOptions, scenarios: int) -> Plan:
-    """The plan for `options`; `scenarios` (>= 1) tests are selected.
+def build_plan(options: LoadOptions, scenarios: int, *, seed: int = 0, room: int = DEFAULT_ROOM) -> Plan:
+    """The plan for `options`; `scenarios` (>= 1) tests are selected. `seed` is that of random arrivals, for which
+    there is `room` for so many users where the options don't say.
 
     Where nothing at all is said about the load, each selected test runs once.
 
@@ -141,48 +166,36 @@ def build_plan(options: LoadOptions, scenarios: int) -> Plan:
     problems = list(find_problems(options))
     if problems:
         raise UsageError.of(problems)
+    if options.is_open:
+        return Plan((_arrive(options, seed, room),), options.graceful_stop_us)
+    paced = options.pacing_us
     if options.stages is not None:
         peak = max(stage.users for stage in options.stages)
-        return Plan((Phase(peak, stages=options.stages),), options.graceful_stop_us)
+        return Plan((Phase(peak, stages=options.stages, pacing_us=paced),), options.graceful_stop_us)
     users = options.users or (1,)
     ramp_up_us = options.ramp_up_us or 0
     if options.duration_us is not None:
         hold_us = options.duration_us - ramp_up_us
-        phases = tuple(Phase(n, stages=(Stage(ramp_up_us, n), Stage(hold_us, n))) for n in users)
+        phases = tuple(Phase(n, stages=(Stage(ramp_up_us, n), Stage(hold_us, n)), pacing_us=paced) for n in users)
     else:
         each_once = options.users is None and options.hits is None
         hits = options.hits or (scenarios if each_once else 1,)
-        phases = tuple(Phase(n, hits=h, ramp_up_us=ramp_up_us) for n in users for h in hits)
+        phases = tuple(Phase(n, hits=h, ramp_up_us=ramp_up_us, pacing_us=paced) for n in users for h in hits)
         return Plan(phases, options.graceful_stop_us, each_once)
     return Plan(phases, options.graceful_stop_us)
 
 
-def find_problems(options: LoadOptions, called: Callable[[str], str] = "--{}".format) -> list[UsageError]:
-    """All that is wrong with `options`, each with a hint; `called` names a setting as the user wrote it."""
-    hits, duration, ramp_up, stages = map(called, ("hits", "duration", "ramp-up", "stages"))
-    problems = []
-    if options.hits is not None and options.duration_us is not None:
-        problems.append(UsageError(f"{hits} and {duration} exclude each other", "say one: how often, or how long"))
-    if options.stages is not None:
-        problems += [
-            UsageError(f"{stages} and {other} exclude each other", "the stages hold users and times")
-            for other, value in (
-                (called("users"), options.users),
-                (hits, options.hits),
-                (duration, options.duration_us),
-                (ramp_up, options.ramp_up_us),
-            )
-            if value is not None
-        ]
-        if not sum(stage.duration_us for stage in options.stages):
-            problems.append(UsageError(f"{stages} last no time", "give at least one of them a duration"))
-        if not max(stage.users for stage in options.stages):
-            problems.append(UsageError(f"{stages} never have a user", "give at least one of them users"))
-    if options.duration_us == 0:
-        problems.append(UsageError(f"{duration} is zero", "say how long to run, like 30s"))
-    if options.duration_us and options.ramp_up_us and options.ramp_up_us > options.duration_us:
-        problems.append(UsageError(f"{ramp_up} is longer than {duration}", "the ramp is a part of the duration"))
-    return problems
+def _arrive(options: LoadOptions, seed: int, room: int) -> Phase:
+    """The one phase of the open model."""
+    rates = options.rates
+    if rates is None:
+        assert options.arrival_rate is not None
+        ramp_up_us = options.ramp_up_us or 0
+        steps = (ramp_up_us, (options.duration_us or 0) - ramp_up_us)
+        rates = tuple(RateStage(length_us, options.arrival_rate) for length_us in steps)
+    arrivals = Arrivals(rates, seed if options.poisson else None)
+    due = pacer_of(arrivals).due
+    return Phase(options.max_users or max(1, min(room, due)), arrivals=arrivals)
 
 
 def parse_cycle(text: str) -> tuple[int, ...]:
@@ -202,20 +215,71 @@ def parse_cycle(text: str) -> tuple[int, ...]:
     return tuple(values)
 
 
-def parse_stages(text: str) -> tuple[Stage, ...]:
+def parse_stages(text: str) -> tuple[Stage, ...] | tuple[RateStage, ...]:
     """``30s:50,1m:200,20s:0`` as stages; each goes evenly from the users before it to its own.
 
+    Or ``30s:100/s,1m:500/s``, which goes from rate to rate.
+
     Raises:
-        UsageError: some stage is not DURATION:USERS.
+        UsageError: some stage is neither DURATION:USERS nor, as all others, DURATION:RATE.
     """
+    parts = text.split(",")
+    if any("/" in part for part in parts):
+        return _parse_rates(parts)
     stages = []
-    for part in text.split(","):
+    for part in parts:
         duration, colon, users = part.strip().partition(":")
         if not colon or not _is_count(users):
             where = "" if part == text else f" in {text!r}"
-            raise UsageError(f"{part!r}{where} is not DURATION:USERS", "like 30s:50,1m:200,20s:0")
+            raise UsageError(f"{part!r}{where} is not DURATION:USERS", "like 30s:50,1m:200,20s:0 or 30s:100/s,1m:500/s")
         stages.append(Stage(parse_duration_us(duration), int(users)))
     return tuple(stages)
+
+
+def _parse_rates(parts: list[str]) -> tuple[RateStage, ...]:
+    stages = []
+    for part in parts:
+        duration, colon, rate = part.strip().partition(":")
+        if not colon or "/" not in rate:
+            raise UsageError(
+                f"{part!r} is not DURATION:RATE, and others are", "like 30s:100/s,1m:500/s: users and rates don't mix"
+            )
+        stages.append(RateStage(parse_duration_us(duration), parse_rate(rate)))
+    return tuple(stages)
+
+
+def parse_count(text: str) -> int:
+    """``500`` as a positive number.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if not (_is_count(text) and int(text)):
+        raise UsageError(f"{text!r} is not a whole number from 1 to {_MOST:,}", "like 200")
+    return int(text)
+
+
+def _describe_arrivals(arrivals: Arrivals, users: int) -> str:
+    kind = "iterations" if arrivals.seed is None else "iterations at random times"
+    flat = arrivals.stages
+    if len(flat) == 2 and not flat[0].duration_us and flat[0].rate == flat[1].rate:
+        shape = f"{format_rate(flat[1].rate)} for {format_duration(flat[1].duration_us)}"
+    else:
+        shape = ", ".join(_rate_steps(arrivals))
+    due = pacer_of(arrivals).due
+    return f"{due:,} {kind}, {shape}, by up to {plural(users, 'user')}"
+
+
+def _rate_steps(arrivals: Arrivals) -> Iterator[str]:
+    before = 0
+    for stage in arrivals.stages:
+        if stage.duration_us and stage.rate == before:
+            yield f"{format_rate(stage.rate)} for {format_duration(stage.duration_us)}"
+        elif stage.duration_us:
+            yield f"ramp to {format_rate(stage.rate)} over {format_duration(stage.duration_us)}"
+        elif stage.rate != before:
+            yield f"jump to {format_rate(stage.rate)}"
+        before = stage.rate
 
 
 def _is_count(text: str) -> bool:

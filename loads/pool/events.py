@@ -89,10 +89,14 @@ class Go:
 
 @dataclass(frozen=True)
 class Share:
-    """From now on hold exactly these `portions`: what is new from phase `from_phase` on, what is missing no more."""
+    """From now on hold exactly these `portions`: what is new from phase `from_phase` on, what is missing no more.
+
+    Of a phase at a rate both begin with the iterations that are due `from_us` after its start.
+    """
 
     portions: tuple[Portion, ...]
     from_phase: int
+    from_us: int = 0
 
 
 @dataclass(frozen=True)

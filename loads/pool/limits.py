@@ -9,7 +9,8 @@ from types import MappingProxyType
 from typing import Final
 
 from loads.errors import UsageError
-from loads.plan.spec import LoadOptions, Plan
+from loads.plan.load import LoadOptions
+from loads.plan.spec import Plan
 from loads.units import parse_size_bytes, plural
 
 _FILES_BESIDE_USERS: Final = 64

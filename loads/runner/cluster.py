@@ -15,7 +15,7 @@ from loads.bundle.pack import Packed, pack
 from loads.errors import LoadsError, UsageError
 from loads.metrics.result import Result
 from loads.metrics.verdict import Verdict
-from loads.plan.spec import LoadOptions
+from loads.plan.load import LoadOptions
 from loads.runner.contact import Contact
 from loads.runner.following import refusal
 from loads.runner.remote import Session

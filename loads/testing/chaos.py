@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from loads.plan.load import LoadOptions
 from loads.plan.profile import Stage
-from loads.plan.spec import LoadOptions
 from loads.testing.cluster import Cluster
 from loads.testing.laws import BACK_WITHIN_US
 from loads.testing.machine import UNPROVIDED, Machine

@@ -22,7 +22,7 @@ from typing import Final, Self
 from loads.broker.engine import FILE_NAME
 from loads.broker.record import RunRecord
 from loads.broker.store import Store
-from loads.plan.spec import LoadOptions
+from loads.plan.load import LoadOptions
 from loads.testing.broker import BrokerProcess, Disk
 from loads.testing.laws import BACK_WITHIN_US, Laws
 from loads.testing.machine import Machine

@@ -378,13 +378,15 @@ class Go(_Message, frozen=True):
 class Hold(_Message, frozen=True):
     """From now on the agent's portions are these, version `holding`: take what is new, yield what is missing.
 
-    What is new is run from phase `from_phase` on.
+    What is new is run from phase `from_phase` on. Of a phase at a rate all of it changes with the iterations that are
+    due `from_us` after its start.
     """
 
     run: str
     holding: Moment
     portions: tuple[Portion, ...]
     from_phase: int
+    from_us: Moment = 0
 
 
 class Halt(_Message, frozen=True):

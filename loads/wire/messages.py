@@ -37,7 +37,7 @@ from loads.plan.http import HttpOptions
 from loads.plan.share import Portion
 from loads.plan.spec import Plan
 
-PROTOCOL: Final = 3
+PROTOCOL: Final = 4
 """Of workers and of the cluster alike; changes whenever a message does."""
 
 
@@ -163,16 +163,24 @@ class Kept(_Message, frozen=True):
 
 
 class Take(_Message, frozen=True):
-    """From phase `from_phase` on, run these `portions` besides what is yours. What of them is over is skipped."""
+    """From phase `from_phase` on, run these `portions` besides what is yours. What of them is over is skipped.
+
+    Of a phase at a rate: the iterations that are due `from_us` after its start, or later.
+    """
 
     portions: tuple[Portion, ...]
     from_phase: int
+    from_us: int = 0
 
 
 class Yield(_Message, frozen=True):
-    """Run these `portions` no more: iterations in flight come to their end, others are not begun."""
+    """Run these `portions` no more: iterations in flight come to their end, others are not begun.
+
+    Of a phase at a rate those that are due before `from_us` after its start are still yours.
+    """
 
     portions: tuple[Portion, ...]
+    from_us: int = 0
 
 
 class Yielded(_Message, frozen=True):

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from loads.metrics.result import Result, RunInfo
+from loads.metrics.rules import Rules
 from loads.plan.http import HttpOptions
-from loads.plan.spec import LoadOptions, Plan, build_plan
+from loads.plan.load import LoadOptions
+from loads.plan.spec import DEFAULT_ROOM, Plan, build_plan
 from loads.units import format_duration, plural
 from loads.wire.messages import Load, Loaded
 
@@ -28,6 +30,7 @@ class RunSpec:
         log_level, log_file: how the tests' logging is set up; None: not at all, and nowhere but the standard error.
         http: how requests find their way.
         env: variables for the environment of the tests.
+        rules: what the run is judged by.
     """
 
     targets: tuple[str, ...]
@@ -44,6 +47,7 @@ class RunSpec:
     log_file: str | None = None
     http: HttpOptions = field(default_factory=HttpOptions)
     env: dict[str, str] = field(default_factory=dict)
+    rules: Rules = field(default_factory=Rules)
 
 
 def load_message(spec: RunSpec) -> Load:
@@ -64,10 +68,20 @@ def has_failed_enough(spec: RunSpec, result: Result) -> bool:
 
 
 def plan_run(
-    spec: RunSpec, loaded: Loaded, workers: int, *, run: str, started_at: datetime, agents: int = 0
+    spec: RunSpec,
+    loaded: Loaded,
+    workers: int,
+    *,
+    run: str,
+    started_at: datetime,
+    agents: int = 0,
+    room: int = DEFAULT_ROOM,
 ) -> tuple[Plan, RunInfo]:
-    """The plan for the tests that were found, and what a report says of the run; `agents` is 0 without a cluster."""
-    plan = build_plan(spec.load, len(loaded.scenarios))
+    """The plan for the tests that were found, and what a report says of the run; `agents` is 0 without a cluster.
+
+    There is memory for `room` virtual users.
+    """
+    plan = build_plan(spec.load, len(loaded.scenarios), seed=spec.seed, room=room)
     info = RunInfo(
         id=run,
         started_at=started_at,
@@ -80,6 +94,7 @@ def plan_run(
         server_url=spec.server_url,
         due=plan.due,
         duration_us=plan.duration_us,
+        rules=spec.rules,
     )
     return plan, info
 

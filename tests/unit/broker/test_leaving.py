@@ -5,7 +5,7 @@ from __future__ import annotations
 from loads.broker.events import Gone, Save, Tick
 from loads.broker.liveness import RETURN_US
 from loads.broker.orders import orders
-from loads.plan.spec import LoadOptions
+from loads.plan.load import LoadOptions
 from loads.units import US_PER_S
 from loads.wire.cluster import Beat, RunState, Stage
 from tests.driven import Driven

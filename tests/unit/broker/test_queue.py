@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from loads.broker.agents import AgentSeen
 from loads.broker.queue import MOST_BYTES, MOST_RUNS, find_excess, most_users, reservation, seats_for
+from loads.plan.load import LoadOptions
 from loads.plan.profile import Stage
-from loads.plan.spec import LoadOptions
 from loads.wire.cluster import Enlist
 from tests.runs import submit_of
 

@@ -7,7 +7,7 @@ import pytest
 
 from loads.broker.events import Checkpoint, Keep, Send, Tick, Unsent
 from loads.broker.liveness import RETURN_US
-from loads.plan.spec import LoadOptions
+from loads.plan.load import LoadOptions
 from loads.units import US_PER_S
 from loads.wire.cluster import Beat, Complete, Follow, RunState, Snapshot, Stage, Trouble
 from tests.build import iterations_of

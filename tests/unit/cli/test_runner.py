@@ -10,8 +10,8 @@ import loads
 from loads.cli import runner
 from loads.cli.runner import main
 from loads.plan.http import HttpOptions
+from loads.plan.load import LoadOptions
 from loads.plan.profile import Stage
-from loads.plan.spec import LoadOptions
 from loads.units import US_PER_S
 from loads.wire.run import RunSpec
 

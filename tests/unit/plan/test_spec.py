@@ -8,17 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loads.errors import UsageError
+from loads.plan.load import DEFAULT_GRACEFUL_STOP_US, LoadOptions, find_problems
 from loads.plan.profile import Stage
-from loads.plan.spec import (
-    DEFAULT_GRACEFUL_STOP_US,
-    LoadOptions,
-    Phase,
-    Plan,
-    build_plan,
-    find_problems,
-    parse_cycle,
-    parse_stages,
-)
+from loads.plan.spec import Phase, Plan, build_plan, parse_cycle, parse_stages
 from loads.units import US_PER_S
 
 counts = st.lists(st.integers(1, 50), min_size=1, max_size=4).map(tuple)

@@ -12,7 +12,7 @@ from loads.errors import LoadsError, NotStarted
 from loads.metrics.result import Loss, Place, Result
 from loads.metrics.summary import Summary, Totals
 from loads.metrics.verdict import Stop
-from loads.plan.spec import LoadOptions
+from loads.plan.load import LoadOptions
 from loads.runner.following import EARLIER, SLOW_US, Detached, Following, _new_of
 from loads.runner.spec import TestsRefused
 from loads.units import US_PER_S

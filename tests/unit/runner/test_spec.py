@@ -9,8 +9,9 @@ import pytest
 
 from loads.errors import ExitCode
 from loads.plan.http import HttpOptions
+from loads.plan.load import LoadOptions
 from loads.plan.profile import Stage
-from loads.plan.spec import LoadOptions, Phase, Plan
+from loads.plan.spec import Phase, Plan
 from loads.pool.limits import count_workers, find_doubts
 from loads.runner.spec import TestsRefused, new_seed, plan_here
 from loads.units import US_PER_S

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from loads.plan.spec import LoadOptions
+from loads.plan.load import LoadOptions
 from loads.testing import Broken, Cluster
 from loads.units import US_PER_S
 from loads.wire.cluster import RunState
