@@ -6,7 +6,7 @@ DEMO := $(CACHE)/demo
 TOX := $(CACHE)/tox
 
 # What the tests start for real: command=Debian package. Debian keeps some of the commands out of the way.
-PACKAGES := nginx=nginx initdb=postgresql ip=iproute2 sshd=openssh-server
+PACKAGES := nginx=nginx initdb=postgresql ip=iproute2 sshd=openssh-server faketime=faketime
 COMMANDS := $(PATH):/usr/sbin:/sbin:$(subst $() ,:,$(wildcard /usr/lib/postgresql/*/bin))
 
 .PHONY: demo test test-long packages clean python

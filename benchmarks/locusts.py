@@ -35,7 +35,7 @@ class Locust:
         self._user_class = user_class
 
     def prepare(self) -> str:
-        command = _locust()
+        command = locust_command()
         printed = subprocess.run([str(command), "--version"], capture_output=True, text=True, check=True).stdout
         return " ".join(printed.split()[:2])
 
@@ -49,7 +49,7 @@ class Locust:
     def _run(self, trial: Trial, seconds: int, *options: str) -> str:
         """What a run prints; a request or a task that fails makes it end with status 1."""
         load = ["-u", str(trial.users), "-r", str(trial.users), "-t", f"{seconds}s"]
-        command = [str(_locust()), "-f", str(trial.file("locust")), self._user_class, "--headless", *load]
+        command = [str(locust_command()), "-f", str(trial.file("locust")), self._user_class, "--headless", *load]
         return run_pinned([*command, "-H", trial.url, "--only-summary", *options], trial)
 
     def _rate_of_requests(self, printed: str) -> float:
@@ -72,7 +72,7 @@ class Locust:
         return users / float(found[2])
 
 
-def _locust() -> Path:
+def locust_command() -> Path:
     """Locust's command; installed at first use."""
     command = LOCUST_VENV / "bin" / "locust"
     if command.exists():

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import gzip
 import http.client
+import os
 import re
 import resource
+import signal
 import socket
 import subprocess
 import time
@@ -20,7 +22,7 @@ from typing import NamedTuple, Self
 
 from answers import BODY, COOKIES, ORDER_TEXT, page_of_orders
 from certificates import Certificates, issue
-from processes import SERVER_CORE, end, environment, on_core, path_of, tail_of
+from processes import SERVER_CORE, children_of, end, environment, on_core, path_of, tail_of
 
 from loads.errors import LoadsError
 
@@ -149,6 +151,19 @@ class Nginx:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         assert self._process is not None
         end(self._process, 5.0)
+
+    def freeze(self) -> None:
+        """Let it answer nothing until `thaw`; the kernel goes on accepting connections for it."""
+        os.kill(self._worker(), signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it answer again, all that has come meanwhile."""
+        os.kill(self._worker(), signal.SIGCONT)
+
+    def _worker(self) -> int:
+        assert self._process is not None
+        [worker] = children_of(self._process.pid)
+        return worker
 
     def status(self) -> Status:
         """What nginx has counted so far, this question included."""

@@ -65,7 +65,7 @@ def wait_for_child(parent: subprocess.Popen[bytes], words: Sequence[str], timeou
     """
     deadline_s = time.monotonic() + timeout_s
     while time.monotonic() < deadline_s and parent.poll() is None:
-        for pid in _children(parent.pid):
+        for pid in children_of(parent.pid):
             if set(words) <= set(arguments_of(pid)):
                 return pid
         time.sleep(_POLL_S)
@@ -146,7 +146,8 @@ def _jiffies() -> tuple[int, int]:
     return sum(times) - times[3] - times[4], sum(times)
 
 
-def _children(parent: int) -> list[int]:
+def children_of(parent: int) -> list[int]:
+    """The processes that `parent` has started and that are there."""
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from loads.client.rundata import SERVER_URL_VARIABLE, is_own, wrap
 from loads.client.user import Numbers, VirtualUser
 from loads.errors import UsageError
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["TestCase", "weight"]
 
-SERVER_URL_VARIABLE = "LOADS_SERVER_URL"
 MAX_WEIGHT = 10_000
 MAX_STEP = 2**53
 """What JSON's readers can hold, and far from what the wire can't."""
@@ -65,10 +65,28 @@ class TestCase(unittest.TestCase):
         session: a `requests.Session` of the virtual user's own; every verb takes `name=`.
         app: WebTest's `TestApp` against `server_url`, with the session's cookies and connections.
         server_url: set it in the class; --server-url and LOADS_SERVER_URL override it.
+        run_data: what setUpRun returned, as it comes out of MessagePack.
     """
 
     __test__ = True
     server_url: str = _NoServerUrl()  # type: ignore[assignment]
+    run_data: Any = None
+
+    @classmethod
+    def setUpRun(cls) -> Any:
+        """Called once in the whole run, before everything else; what it returns is `run_data` for all users.
+
+        Under unittest and pytest once per process, before setUpClass.
+        """
+
+    @classmethod
+    def tearDownRun(cls) -> None:
+        """Called once in the whole run, after everything else."""
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        if any(is_own(cls, hook, TestCase) for hook in ("setUpRun", "tearDownRun")):
+            wrap(cls)
 
     def __init__(self, methodName: str = "runTest") -> None:
         super().__init__(methodName)
@@ -101,6 +119,24 @@ class TestCase(unittest.TestCase):
         from loads.client.webapp import WebApp
 
         return WebApp(self.session, self.server_url)
+
+    def feed(self, name: str, *, policy: str = "cycle") -> Any:
+        """The next row of the file `name` (CSV or JSON lines) for this virtual user, which no other has.
+
+        Args:
+            name: looked for beside the test's module, then in the working directory and on ``sys.path``.
+            policy: what comes after the last row: ``cycle``, the first again; ``stop``, the user ends. ``random``: any
+                of the user's rows, each time.
+
+        Returns:
+            A dictionary of texts for a CSV file, whose first line holds the names; else what the JSON says.
+
+        Raises:
+            UsageError: the file is missing or broken, or there are fewer rows than users.
+        """
+        from loads.client.rows import next_row
+
+        return next_row(self._virtual_user, type(self), os.fspath(name), policy)
 
     def incr_counter(self, name: str, by: int = 1) -> None:
         """Add `by` to the counter `name`, summed over all users and shown as a custom metric."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import IntEnum
+from textwrap import indent
 
 
 class ExitCode(IntEnum):
@@ -48,11 +49,16 @@ class UsageError(LoadsError):
 
     @classmethod
     def of(cls, problems: Sequence[LoadsError]) -> UsageError:
-        """One error that tells all `problems` (at least one) at once."""
+        """One error that tells all `problems` (at least one) at once; one that is several itself has its own below."""
         if len(problems) == 1:
             return cls(problems[0].message, problems[0].hint)
-        lines = [f"- {problem.message}" + (f" ({problem.hint})" if problem.hint else "") for problem in problems]
-        return cls(f"{len(problems)} problems", "\n".join(lines))
+        return cls(f"{len(problems)} problems", "\n".join(map(_as_item, problems)))
+
+
+def _as_item(problem: LoadsError) -> str:
+    if "\n" in problem.hint:
+        return f"- {problem.message}\n{indent(problem.hint, '  ')}"
+    return f"- {problem.message}" + (f" ({problem.hint})" if problem.hint else "")
 
 
 class ProtocolError(LoadsError):

@@ -1,4 +1,4 @@
-"""Durations as people write them, and back: ``90s``, ``1m30s``, ``250ms``. Sizes: ``2g``, ``100m``.
+"""Durations as people write them, and back: ``90s``, ``1m30s``, ``250ms``. Rates: ``500/s``. Sizes: ``2g``, ``100m``.
 
 Pure text and numbers; time is integer microseconds (`_us`) inside Loads. Imports nothing but errors.
 """
@@ -30,7 +30,8 @@ _RATE_UNITS = {
     "min": RATE_PER_S // 60,
     "h": RATE_PER_S // 3_600,
 }
-_HIGHEST_RATE = 10_000_000 * RATE_PER_S
+HIGHEST_RATE: Rate = 10_000_000 * RATE_PER_S
+"""What may be asked for: more than a cluster has ever done, and an integral over a year still fits its limits."""
 _SIZE = re.compile(rf"({_NUMBER})([kmgt]?)b?", re.ASCII)
 _SIZE_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _LARGEST_BYTES = (1 << 62) - 1
@@ -81,16 +82,16 @@ def parse_rate(text: str) -> Rate:
     if found is None:
         raise UsageError(f"{text!r} is not a rate", hint)
     exact = Fraction(found[1]) * _RATE_UNITS[found[2]]
-    if exact > _HIGHEST_RATE:
+    if exact > HIGHEST_RATE:
         raise UsageError(f"{text!r} is more than 10,000,000/s", hint)
     return round(exact)
 
 
 def format_rate(rate: Rate) -> str:
-    """`rate` for a person, in the largest unit in which it is not below one: ``500/s``, ``30/m``, ``0.5/h``."""
+    """`rate` for a person, by the shortest time in which it is not below one: ``500/s``, ``30/m``, ``0.5/h``."""
     for name in ("s", "m", "h"):
         count = Fraction(rate, _RATE_UNITS[name])
-        if count >= 1 or name == "h":
+        if count >= 1 or not rate or name == "h":
             break
     shown = f"{float(count):,.6g}" if count < 1_000_000 else f"{float(count):,.0f}"
     return f"{shown}/{name}"

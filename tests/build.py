@@ -16,6 +16,7 @@ from loads.client.recorder import Recorder
 from loads.metrics.counters import PAGE_BYTES, Counts
 from loads.metrics.health import Health
 from loads.metrics.histogram import Histogram
+from loads.metrics.pace import Pace
 from loads.metrics.phases import Phases, Span
 from loads.metrics.result import Loss, Result, RunInfo
 from loads.metrics.summary import (
@@ -159,7 +160,9 @@ phases = st.builds(Phases, *[spans] * len(Phases.__struct_fields__))
 def _series(draw: st.DrawFn) -> Series:
     values = draw(st.lists(_times_us, max_size=2))
     unsent = draw(st.integers(0, 2))
-    late = draw(st.booleans())
+    unstarted = draw(st.integers(0, 2))
+    late = unstarted > 0 or draw(st.booleans())
+    waited = [draw(_times_us) for _ in range(unstarted)]
     return Series(
         sent=len(values),
         unsent=unsent,
@@ -169,9 +172,10 @@ def _series(draw: st.DrawFn) -> Series:
         bytes_sent=draw(st.integers(0, 1_000)),
         bytes_received=draw(st.integers(0, 1_000)),
         service=histogram_of(values),
-        response=histogram_of(value + 5 for value in values) if late else None,
+        response=histogram_of([*(value + 5 for value in values), *waited]) if late else None,
         connections=draw(st.integers(0, 2)),
         phases=draw(phases),
+        unstarted=unstarted,
     )
 
 
@@ -188,9 +192,16 @@ _totals = st.builds(Totals, *[st.integers(0, 5)] * len(Totals.__struct_fields__)
 
 
 @st.composite
+def paces(draw: st.DrawFn) -> Pace:
+    """How start times may have been kept; a user was there for some of the iterations."""
+    late = draw(st.lists(_times_us, max_size=3))
+    return Pace(histogram_of(late), histogram_of(late[: draw(st.integers(0, 3))]))
+
+
+@st.composite
 def summaries(draw: st.DrawFn) -> Summary:
     """What one worker may measure in one second, with few enough names that parts share some and differ in others."""
-    summary = Summary(totals=draw(_totals))
+    summary = Summary(totals=draw(_totals), pace=draw(paces()))
     kinds: list[tuple[dict[Any, Any], st.SearchStrategy[Any], st.SearchStrategy[Any]]] = [
         (summary.series, series_keys(), _series()),
         (summary.errors, _error_keys, _error_groups()),
@@ -216,6 +227,9 @@ def healths(draw: st.DrawFn) -> Health:
         ports=draw(maybe),
         ports_range=draw(maybe),
         users=draw(st.integers(0, 5)),
+        slept_us=draw(st.integers(0, 5)),
+        set_forward_us=draw(st.integers(0, 5)),
+        set_back_us=draw(st.integers(0, 5)),
     )
     for pause_us in draw(st.lists(st.integers(0, 5), max_size=2)):
         health.paused(pause_us)

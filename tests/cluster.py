@@ -26,7 +26,7 @@ from loads.errors import LoadsError
 from loads.runner.cluster import ask_status
 from loads.wire.cluster import AgentStatus, RunStatus, Status
 from loads.wire.endpoint import Endpoint, default_endpoint
-from tests.commands import Finished, LoadsRunner, alive, environment_for_loads
+from tests.commands import Finished, LoadsRunner, alive, environment_for, environment_for_loads
 from tests.servers import DEADLINE_S, wait_until
 
 BIN = Path(sys.executable).parent
@@ -225,7 +225,7 @@ class Cluster:
         done = subprocess.run(
             [BIN / command[0], *command[1:]],
             cwd=self.runner.directory,
-            env=environment_for_loads({**self.variables, **(environment or {})}),
+            env=environment_for(command[0], {**self.variables, **(environment or {})}),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -22,7 +22,7 @@ import pytest
 
 from loads.wire.cluster import Role
 from tests.cluster import BIN, Cluster, Member, run_cluster
-from tests.commands import Finished, LoadsRunner, environment_for_loads
+from tests.commands import Finished, LoadsRunner, environment_for, environment_for_loads
 from tests.servers import command_or_skip
 
 PORT = 7700
@@ -161,7 +161,7 @@ class Hosts:
         process = subprocess.Popen(
             [*self.network[host].within, str(BIN / command[0]), *command[1:]],
             cwd=self.home(host),
-            env=self.variables(host, **variables),
+            env=environment_for(command[0], self.variables(host, **variables)),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -40,7 +40,7 @@ http {{
     scgi_temp_path {directory}/scgi;
     keepalive_requests 1000000;
     server {{
-        listen {address}:{port};
+        listen {address}:{port} backlog=4096;
         location / {{ return 200 "There is an island in the sea, somewhere.\\n"; }}
         location /gone {{ return 404 "no\\n"; }}
         location /moved {{ return 302 /; }}

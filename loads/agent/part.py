@@ -3,9 +3,14 @@
 The broker's orders say what should be so, not what to do next, and come again with each beat: one that is carried out
 already, or does not fit yet, changes nothing. Called by `AgentState` alone.
 
-    PREPARING -AllLoaded-> LOADED -(Fit)-> FITTING -AllReady-> READY -(Go)-> RUNNING -PhaseOver-> RESTING -(Go)-> ...
+    PREPARING -AllLoaded-> LOADED [-(SetUp)-> SETTING_UP -RunIsSetUp-> SET_UP]
+                           -(Fit)-> FITTING -AllReady-> READY -(Go)-> RUNNING -PhaseOver-> RESTING -(Go)-> ...
                                                              any of these -(Wind)-> WINDING -AllGone-> COMPLETE
     before RUNNING, -Refused-> FAILED
+
+In a phase at a rate what has to be given up is given up from some iteration on (Hold.from_us), and that is said at
+once. It must be one that no worker can begin which has not heard of it yet; such a one begins nothing after the lease
+that it has. So it is one that is due after the longest lease that was given.
 """
 
 from __future__ import annotations
@@ -18,16 +23,34 @@ import msgspec
 from loads.agent.events import Append, Effect, Obtain, OpenPool, Send, ToPool
 from loads.agent.outbox import Outbox
 from loads.agent.records import Died, Got, Numbered, Record, Took
+from loads.plan.http import HttpOptions
 from loads.plan.share import Portion
 from loads.pool import events as pool
 from loads.pool.shares import difference
 from loads.units import US_PER_S
-from loads.wire.cluster import Complete, Fit, Go, Halt, Hold, Line, Lost, Prepare, Stage, Standing, Trouble, Wind
+from loads.wire.cluster import (
+    Complete,
+    Fit,
+    Go,
+    Halt,
+    Hold,
+    Line,
+    Lost,
+    Prepare,
+    SetUp,
+    Stage,
+    Standing,
+    Trouble,
+    Wind,
+)
 from loads.wire.messages import Load, Loaded
 
 MOST_EARLY: Final = 500
 """Lines that are kept of those printed while the tests are loaded."""
-_STILL = (Stage.PREPARING, Stage.LOADED, Stage.READY, Stage.RESTING, Stage.COMPLETE, Stage.FAILED)
+_STARTS_US: Final = 50_000
+"""Between a worker's look at its lease and the begin of the iteration that it allows."""
+_EARLY = (Stage.PREPARING, Stage.LOADED, Stage.SETTING_UP, Stage.SET_UP)
+_STILL = (Stage.PREPARING, Stage.LOADED, Stage.SET_UP, Stage.READY, Stage.RESTING, Stage.COMPLETE, Stage.FAILED)
 """Stages in which nothing is done but to wait for the broker, or nothing that counts."""
 _BEGUN = (Stage.FITTING, Stage.READY, Stage.RUNNING, Stage.RESTING)
 
@@ -61,6 +84,12 @@ class Part:
         self._phase = -1
         self._ended_us = 0
         self._run_at_us: int | None = None
+        self._phase_at_us: int | None = None
+        self._at_rate = False
+        self._given_us = 0
+        self._leased_us = 0
+        """The longest lease that was given."""
+        self._run_data: bytes | None = None
         self._drifted_us = 0
         self._first_offset_us: int | None = None
         self._held = self._wanted = self._shares = 0
@@ -96,8 +125,10 @@ class Part:
             phase=self._phase,
             ended_us=self._ended_us,
             holding=self._held,
+            given_us=self._given_us,
             workers=self._workers,
             loaded=self._loaded if self.stage is Stage.LOADED else None,
+            run_data=self._run_data if self.stage is Stage.SET_UP else None,
             trouble=self._trouble,
         )
 
@@ -131,24 +162,28 @@ class Part:
         self._trouble = msgspec.structs.replace(trouble, agent=self._name)
         return self._move(Stage.FAILED)
 
-    def order(self, order: Fit | Go | Hold | Halt | Wind, now_us: int) -> list[Effect]:
+    def order(self, order: SetUp | Fit | Go | Hold | Halt | Wind, now_us: int) -> list[Effect]:
         """What the broker wants to be so."""
         match order:
-            case Fit() if self.stage is Stage.LOADED:
+            case SetUp() if self.stage is Stage.LOADED:
+                set_up = pool.SetUpRun(self._prepare.spec.server_url, self._http())
+                return [*self._move(Stage.SETTING_UP), ToPool(self.run, set_up)]
+            case Fit() if self.stage in (Stage.LOADED, Stage.SET_UP):
                 return self._fit(order)
             case Go() if self.stage in (Stage.READY, Stage.RESTING) and order.phase > self._phase:
                 return self._go(order, now_us)
             case Hold() if self.stage in _BEGUN and order.holding > self._wanted:
-                return self._hold(order)
+                return self._hold_arrivals(order) if self._at_rate else self._hold(order)
             case Halt() if self.stage in _BEGUN:
                 return self._halt(order)
             case Wind() if self.stage in (*_BEGUN, Stage.LOADED):
-                return self._wind()
+                return self._wind(order)
         return []
 
     def lease(self, until_us: int) -> list[Effect]:
         """Iterations may start until then."""
         self.lease_until_us = until_us
+        self._leased_us = max(self._leased_us, until_us)
         return [ToPool(self.run, pool.Lease(until_us))] if self.stage in _BEGUN else []
 
     def is_still(self, now_us: int) -> bool:
@@ -182,6 +217,9 @@ class Part:
             case pool.AllLoaded(loaded):
                 self._loaded = loaded
                 return self._move(Stage.LOADED)
+            case pool.RunIsSetUp(data) if self.stage is Stage.SETTING_UP:
+                self._run_data = data
+                return self._move(Stage.SET_UP)
             case pool.Refused(failure):
                 trouble = Trouble.of(failure.message, failure.hint, failure.traceback)
                 return self.failed(trouble)
@@ -206,7 +244,7 @@ class Part:
 
     def printed(self, worker: int, line: str, now_us: int) -> None:
         """A worker wrote a line."""
-        if self.stage in (Stage.PREPARING, Stage.LOADED):
+        if self.stage in _EARLY:
             # What it is called in the run is not known yet.
             if len(self._early) < MOST_EARLY:
                 self._early.append((worker, line))
@@ -231,10 +269,7 @@ class Part:
             self.outbox.add_line(Line(0, self._first + worker, line))
         self._early.clear()
         self._held = self._wanted = fit.holding
-        self._portions = fit.portions
-        http = spec.http
-        if self._ca_bundle is not None:
-            http = msgspec.structs.replace(http, ca_bundle=self._ca_bundle)
+        self._portions, self._at_rate = fit.portions, fit.plan.is_open
         begin = pool.Begin(
             plan=fit.plan,
             seed=spec.seed,
@@ -242,11 +277,17 @@ class Part:
             fresh_session=spec.fresh_session,
             think_time_us=spec.think_time_us,
             stop_on_failure=spec.stop_on_failure,
-            http=http,
+            http=self._http(),
             first=fit.first,
             portions=fit.portions,
+            run_data=fit.run_data,
         )
         return [*self.record(Numbered(fit.first)), *self._move(Stage.FITTING), ToPool(self.run, begin)]
+
+    def _http(self) -> HttpOptions:
+        """As the user wants it, with the file where it is here."""
+        http = self._prepare.spec.http
+        return http if self._ca_bundle is None else msgspec.structs.replace(http, ca_bundle=self._ca_bundle)
 
     def _go(self, go: Go, now_us: int) -> list[Effect]:
         offset_us = self._offset_us()
@@ -255,7 +296,9 @@ class Part:
         self._phase = go.phase
         if self._run_at_us is None:
             self._run_at_us, self._first_offset_us = go.run_at_us - offset_us, offset_us
-        start = pool.Go(go.phase, self._run_at_us, go.phase_at_us - offset_us)
+        self._phase_at_us = go.phase_at_us - offset_us
+        self._leased_us = max(self._leased_us, self.lease_until_us)
+        start = pool.Go(go.phase, self._run_at_us, self._phase_at_us)
         return [*self._move(Stage.RUNNING), ToPool(self.run, pool.Lease(self.lease_until_us)), ToPool(self.run, start)]
 
     def _hold(self, hold: Hold) -> list[Effect]:
@@ -270,14 +313,37 @@ class Part:
             return []
         if not new or not missing:
             self._hold_next = None
-            return self._share(hold.portions, hold.from_phase)
+            return self._share(hold, hold.portions)
         self._hold_next = hold
-        return self._share(difference(missing, self._portions)[0], hold.from_phase)
+        return self._share(hold, difference(missing, self._portions)[0])
 
-    def _share(self, portions: tuple[Portion, ...], from_phase: int) -> list[Effect]:
+    def _hold_arrivals(self, hold: Hold) -> list[Effect]:
+        """At once, for all of it begins and ends with a stated iteration; and so it is held as soon as it is known.
+
+        Where users are capped, what is new waits until none of those that were given is in an iteration any more.
+        """
+        self._held = self._wanted = hold.holding
+        new, missing = difference(self._portions, hold.portions)
+        if missing:
+            self._given_us = max(hold.from_us, self._given_us, self._sure_us())
+            hold = msgspec.structs.replace(hold, from_us=self._given_us)
+        self._hold_next = hold if self._capped and new and (missing or self._shares) else None
+        effects: list[Effect] = []
+        if self._hold_next is None:
+            effects = self._share(hold, hold.portions)
+        elif missing:
+            effects = self._share(hold, difference(missing, self._portions)[0])
+        return [*effects, Send(self.standing)]
+
+    def _sure_us(self) -> int:
+        """How far into the phase no worker begins an iteration any more which has not heard what it is told now."""
+        return 0 if self._phase_at_us is None else max(0, self._leased_us + _STARTS_US - self._phase_at_us)
+
+    def _share(self, hold: Hold, portions: tuple[Portion, ...]) -> list[Effect]:
+        """What is held now, of what `hold` says in the end."""
         self._portions = portions
         self._shares += 1
-        return [ToPool(self.run, pool.Share(portions, from_phase))]
+        return [ToPool(self.run, pool.Share(portions, hold.from_phase, hold.from_us))]
 
     def _shared(self) -> list[Effect]:
         """The pool holds what it was told to, and nothing else."""
@@ -286,7 +352,7 @@ class Part:
             return []
         if self._hold_next is not None:
             hold, self._hold_next = self._hold_next, None
-            return self._share(hold.portions, hold.from_phase)
+            return self._share(hold, hold.portions)
         self._held = self._wanted
         return [Send(self.standing)]
 
@@ -296,8 +362,8 @@ class Part:
         self._halted = halt
         return [ToPool(self.run, pool.Halt(halt.now))]
 
-    def _wind(self) -> list[Effect]:
-        effects: list[Effect] = [*self._move(Stage.WINDING), ToPool(self.run, pool.End())]
+    def _wind(self, wind: Wind) -> list[Effect]:
+        effects: list[Effect] = [*self._move(Stage.WINDING), ToPool(self.run, pool.End(keeper=wind.keeper))]
         return [*effects, *self._complete()] if self._all_gone else effects
 
     def _complete(self) -> list[Effect]:

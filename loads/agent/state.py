@@ -8,7 +8,7 @@ answer lay in a buffer while the agent stood still, it gives no more time than t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -57,6 +57,7 @@ from loads.wire.cluster import (
     Prepare,
     Rejected,
     Release,
+    SetUp,
     Stored,
     ToAgent,
     Welcome,
@@ -79,7 +80,8 @@ INSECURE: Final = "INSECURE: this broker lets in whoever can reach it, to run an
 class Agent:
     """What an agent is: `limit` is the most workers it runs, `grace_us` its patience with a broker that is gone.
 
-    `labels` are what runs choose it by, `max_users` the most virtual users at a time; None: any number.
+    `labels` are what runs choose it by, `max_users` the most virtual users at a time; None: any number. `room` says how
+    many the machine has memory for, as it is when it is asked.
     """
 
     name: str
@@ -92,6 +94,7 @@ class Agent:
     grace_us: int = GRACE_US
     labels: Mapping[str, str] = field(default_factory=dict)
     max_users: int | None = None
+    room: Callable[[], int | None] = lambda: None
 
 
 class AgentState:
@@ -204,7 +207,7 @@ class AgentState:
                 return self._stored(run, incarnation, seq, now_us)
             case Release(run, incarnation) | Closed(run, incarnation):
                 return self._release(run, incarnation)
-            case Fit(run) | Go(run) | Hold(run) | Halt(run) | Wind(run):
+            case SetUp(run) | Fit(run) | Go(run) | Hold(run) | Halt(run) | Wind(run):
                 if self.part is not None and self.part.run == run:
                     return self.part.order(message, now_us)
         return []
@@ -220,6 +223,7 @@ class AgentState:
             version=agent.version,
             labels=dict(agent.labels),
             max_users=agent.max_users,
+            room=agent.room(),
             estates=tuple(self.estates),
             standing=None if self.part is None else self.part.standing_at(now_us),
         )

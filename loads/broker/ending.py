@@ -6,13 +6,17 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
+import msgspec
+
 from loads.broker.fold import Fold
+from loads.broker.once import find_omission
 from loads.broker.orders import knows_its_part
 from loads.broker.record import RunRecord, Seat, Tally
-from loads.metrics.result import Loss
+from loads.broker.stints import count_untold
+from loads.metrics.result import Loss, Result
 from loads.metrics.verdict import Stop
 from loads.plan.share import slots_of
-from loads.units import US_PER_S, format_duration
+from loads.units import US_PER_S, format_duration, plural
 from loads.wire.cluster import RunState
 
 PATIENCE_US: Final = 30 * US_PER_S
@@ -58,26 +62,53 @@ def tell_stop(record: RunRecord) -> str:
     return "stopping at once" if record.stop is Stop.HARD else f"stopping: iterations in flight have {grace}"
 
 
+def stop(record: RunRecord, why: Stop, age_us: int | None) -> None:
+    """It is to stop."""
+    record.stop = why
+    record.stop_us = age_us if record.stop_us is None else record.stop_us
+
+
 def conclude(record: RunRecord, fold: Fold, ended_at: datetime) -> None:
     """The run is over: declare what is missing, and judge."""
     result = fold.result
     assert result is not None
     for seat in record.seats:
         if seat.last_seq is None and seat.portions and knows_its_part(seat):
-            result.losses.append(_loss_of(seat, record, fold.tallies.get(seat.incarnation) or Tally()))
+            tally = fold.tallies.get(seat.incarnation) or Tally()
+            untold = count_untold(record, seat, tally)
+            result.losses.append(_loss_of(seat, record, tally, untold))
+            result.started_lost += untold
     last = [seat for seat in record.seats if seat.phase == record.phase and seat.lost is None] or record.seats
     ended_us = max((seat.ended_us for seat in last), default=0)
     lost_us = max((seat.lost_us or 0 for seat in record.seats), default=0)
     result.duration_us = ended_us or lost_us
     result.unrun_us = record.unrun_us
+    result.warnings += [warning for warning in (find_omission(record), _settle_excess(record, result)) if warning]
+    fold.conclude()
     result.conclude(record.stop)
     record.duration_us = result.duration_us
     record.state, record.verdict = RunState.ENDED, result.judge().verdict.value
     record.ended_at = ended_at
 
 
-def _loss_of(seat: Seat, record: RunRecord, tally: Tally) -> Loss:
-    """What died with an agent that did not come back."""
+def _settle_excess(record: RunRecord, result: Result) -> str | None:
+    """Who lost its connection, and not its life, goes on for a while with what others have by then (see `--grace`).
+
+    So of what arrives more may have been run than was planned, and is in the figures: it is planned, then, too.
+    """
+    excess = -result.unstarted
+    lost = [seat.agent for seat in record.seats if seat.lost is not None]
+    if excess <= 0 or not lost or not result.info.is_open:
+        return None
+    result.info = msgspec.structs.replace(result.info, due=result.started)
+    return (
+        f"{plural(excess, 'iteration')} more than planned were run, for {', '.join(lost)} went on without a connection "
+        "while others had its users"
+    )
+
+
+def _loss_of(seat: Seat, record: RunRecord, tally: Tally, untold: int) -> Loss:
+    """What died with an agent that did not come back, `untold` iterations among it that it may have begun."""
     assert record.plan is not None
     users = sum(len(slots_of(portion, record.plan.phases[record.phase].users)) for portion in seat.portions)
     from_us = tally.last_us(seat.workers)
@@ -88,8 +119,9 @@ def _loss_of(seat: Seat, record: RunRecord, tally: Tally) -> Loss:
         reason=f"{seat.lost} and did not come back",
         from_us=from_us,
         to_us=max(from_us, seat.lost_us or 0),
-        iterations=max(0, tally.counts.started - tally.counts.ended),
+        iterations=max(0, tally.counts.started - tally.counts.ended) + untold,
         sent=0,
         unsent=0,
-        users=0 if seat.joining else users,  # which the others ran until it was ready
+        # Of who joins the others ran them until it was ready; of arrivals it is known how many there were.
+        users=0 if seat.joining or record.plan.is_open else users,
     )

@@ -1,7 +1,7 @@
 """Whose users are whose in a run, and what changes when an agent is lost or one more comes. Pure: on its record.
 
 Users of a phase that lasts a time may change hands in it. Those of a phase whose iterations are counted may not, for
-what was begun here can't be ended there: they change hands with the next phase.
+what was begun here can't be ended there: they change hands with the next phase. Of a phase at a rate `arrivals` knows.
 """
 
 from __future__ import annotations
@@ -9,11 +9,23 @@ from __future__ import annotations
 from collections.abc import Container
 from datetime import datetime
 
-from loads.broker import shares
-from loads.broker.orders import LAST
-from loads.broker.queue import for_agents
-from loads.broker.record import RunRecord, Seat
-from loads.metrics.result import Place, Result
+from loads.broker import arrivals, shares
+from loads.broker.queue import for_agents, room_of
+from loads.broker.record import RunRecord, Seat, Stint
+from loads.broker.seating import (
+    first_open,
+    has_open_phase,
+    holders,
+    is_at_rate,
+    is_timed,
+    number,
+    open_users,
+    places,
+    takers,
+    unheld_users,
+)
+from loads.broker.stints import began_us
+from loads.metrics.result import Result
 from loads.plan.share import Portion
 from loads.units import plural
 from loads.wire.cluster import RunState, Stage, Standing
@@ -21,40 +33,10 @@ from loads.wire.messages import Loaded
 from loads.wire.run import plan_run
 
 
-def is_timed(record: RunRecord) -> bool:
-    """Whether the phase ends with its time, not with its iterations."""
-    return record.plan is not None and record.plan.phases[record.phase].duration_us is not None
-
-
-def first_open(record: RunRecord) -> int:
-    """The first phase of which users may change hands."""
-    return record.phase + (not is_timed(record))
-
-
-def has_open_phase(record: RunRecord) -> bool:
-    """Whether there is such a phase."""
-    return record.plan is not None and first_open(record) < len(record.plan.phases)
-
-
-def holders(record: RunRecord) -> list[Seat]:
-    """The seats whose share was not given away."""
-    return [seat for seat in record.seats if seat.lost is None]
-
-
-def takers(record: RunRecord) -> dict[int, Seat]:
-    """Those that can run what another held."""
-    return {each.incarnation: each for each in holders(record) if each.holding and each.stage not in LAST}
-
-
-def waited_for(record: RunRecord) -> list[Seat]:
-    """Those without whom a phase is not over. Of who joins, only what is counted: where time decides, it is not."""
-    return [seat for seat in holders(record) if not seat.joining or (seat.holding and not is_timed(record))]
-
-
 def assume_told(record: RunRecord) -> None:
     """What is on the disk may be older than what agents did since."""
-    for seat in record.seats:
-        if seat.portions and seat.stage is Stage.LOADED and record.state in (RunState.RUNNING, RunState.ENDING):
+    for seat in record.seats if record.state in (RunState.RUNNING, RunState.ENDING) else ():
+        if seat.portions and seat.stage in (Stage.LOADED, Stage.SET_UP):
             seat.stage = Stage.FITTING
 
 
@@ -65,12 +47,14 @@ def deal_out(record: RunRecord) -> None:
     dealt, record.unheld = shares.deal(rooms, record.plan.max_users, rooms)
     for seat, portions in zip(record.seats, dealt.values(), strict=True):
         seat.portions = portions
-        _number(record, seat)
+        seat.stints = tuple(map(Stint, portions)) if is_at_rate(record) else ()
+        number(record, seat)
 
 
-def let_join(record: RunRecord) -> bool:
+def let_join(record: RunRecord, age_us: int) -> bool:
     """Who joins and has loaded the tests gets an even part of what the others hold. Whether one did."""
-    assert record.plan is not None
+    if is_at_rate(record):
+        return arrivals.let_in(record, age_us - began_us(record))
     present = holders(record)
     for seat in present:
         if seat.joining and seat.stage in (Stage.RUNNING, Stage.RESTING):
@@ -85,13 +69,23 @@ def let_join(record: RunRecord) -> bool:
                 _hold(record, others[name], portions)
         seat.portions, seat.holding, seat.from_phase = given, 1, first_open(record)
         seat.awaited = is_timed(record)
-        _number(record, seat)
+        number(record, seat)
         return True
     return False
 
 
+def lose(record: RunRecord, seat: Seat, reason: str, age_us: int) -> None:
+    """The agent of `seat` is gone, and with it what it was to run."""
+    seat.lost, seat.lost_us = reason, age_us
+    if is_at_rate(record):
+        arrivals.give_up(record, seat, age_us - began_us(record))
+
+
 def give_away(record: RunRecord, seat: Seat) -> None:
     """Nobody waits for a newcomer's fixtures any more: what was lost must be run now."""
+    if is_at_rate(record):
+        arrivals.pass_on(record, seat)
+        return
     others = takers(record)
     record.unheld += seat.portions
     take_up(record, first_open(record))
@@ -114,7 +108,7 @@ def take_over(record: RunRecord, seat: Seat) -> tuple[str, str | None]:
     """The share of `seat` is given away, if that is possible: what became of it, and what the result is to warn of."""
     others = takers(record)
     if not others and (is_timed(record) and record.stop is None):
-        record.unheld += seat.portions
+        give_away(record, seat)
         record.bereft_us = seat.lost_us if record.bereft_us is None else record.bereft_us
         return "; no agent is left, and the run waits for one of them to come back", None
     if not others:
@@ -132,35 +126,10 @@ def take_over(record: RunRecord, seat: Seat) -> tuple[str, str | None]:
 
 
 def drop(record: RunRecord, seat: Seat) -> None:
-    """Who can't join has no part in it any more."""
+    """Who can't join has no part in it any more. Of arrivals it had none."""
     record.seats.remove(seat)
-    if not seat.portions or record.state is not RunState.RUNNING or not has_open_phase(record):
-        return
-    if takers(record):
+    if seat.portions and record.state is RunState.RUNNING and has_open_phase(record):
         give_away(record, seat)
-    else:
-        record.unheld += seat.portions
-
-
-def open_users(record: RunRecord, from_phase: int | None = None) -> int:
-    """The most users of the phases in which they may change hands."""
-    assert record.plan is not None
-    first = first_open(record) if from_phase is None else from_phase
-    return max((phase.users for phase in record.plan.phases[first:]), default=0)
-
-
-def unheld_users(record: RunRecord) -> int:
-    """How many of them nobody runs."""
-    return shares.size(record.unheld, open_users(record))
-
-
-def places(record: RunRecord) -> list[Place]:
-    """Which workers are whose."""
-    return [
-        Place(agent=seat.agent, host=seat.host, first=seat.first, workers=seat.workers)
-        for seat in record.seats
-        if seat.portions
-    ]
 
 
 def make_plan(record: RunRecord, loaded: Loaded, started_at: datetime) -> Result:
@@ -172,8 +141,9 @@ def make_plan(record: RunRecord, loaded: Loaded, started_at: datetime) -> Result
     seats = record.seats
     record.submit = for_agents(record.submit, len(seats))
     workers = sum(seat.workers for seat in seats)
+    spec = record.submit.spec
     record.plan, record.info = plan_run(
-        record.submit.spec, loaded, workers, run=record.id, started_at=started_at, agents=len(seats)
+        spec, loaded, workers, run=record.id, started_at=started_at, agents=len(seats), room=room_of(seats)
     )
     deal_out(record)
     return Result(info=record.info, places=places(record))
@@ -208,8 +178,3 @@ def follow_clock(record: RunRecord, standing: Standing, clock: str, now_us: int)
 def _hold(record: RunRecord, seat: Seat, portions: tuple[Portion, ...], from_phase: int | None = None) -> None:
     seat.portions, seat.from_phase = portions, first_open(record) if from_phase is None else from_phase
     seat.holding += 1
-
-
-def _number(record: RunRecord, seat: Seat) -> None:
-    seat.first = record.next_first
-    record.next_first += seat.workers

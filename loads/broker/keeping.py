@@ -43,7 +43,7 @@ def checkpoint_of(run: LiveRun, before: Points) -> Checkpoint | None:
     packed = result.timeline.packed
     return Checkpoint(
         run=run.id,
-        snapshot=encode_folded(result, run.fold.tallies),
+        snapshot=encode_folded(result, run.fold.tallies, run.fold.memory),
         points={key: data for key, data in packed.items() if before.get(key) is not data},
         removed=[key for key in before if key not in packed],
         through={incarnation: tally.seq for incarnation, tally in run.fold.tallies.items()},

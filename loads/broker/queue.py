@@ -11,15 +11,10 @@ from loads.broker.agents import AgentSeen
 from loads.broker.record import Seat
 from loads.broker.shares import even
 from loads.plan.load import LoadOptions, times
+from loads.plan.spec import DEFAULT_ROOM
 from loads.units import plural
 from loads.wire.cluster import Submit, Trouble
 
-MOST = 10_000_000
-MOST_US = 2**52
-MOST_RUNS = 1_000
-"""At a time, those that wait for agents included: each is looked at in each tick."""
-MOST_BYTES = 4 << 20
-"""Of a submission, which is kept in memory as long as its run goes on. Files go another way."""
 MOST_LABELS = 20
 """That a hint names."""
 _HINT = "start more with loads-agent, ask for fewer with -a, or wait for them with --wait"
@@ -55,20 +50,32 @@ def reservation(
 def seats_for(submit: Submit, free: Iterable[AgentSeen], kept: Container[int] = ()) -> list[Seat]:
     """A seat for each agent that `submit` gets: those with the least load first, if they have room."""
     chosen = _choose(submit, [agent for agent in free if fits(submit, agent)], kept)
-    users = most_users(submit.spec.load) * (len(chosen) if submit.per_agent else 1)
-    rooms = {number: agent.enlist.max_users for number, agent in enumerate(chosen)}
-    slots = even(users, dict.fromkeys(rooms, 0), rooms)
-    return [
+    seats = [
         Seat(
             agent=agent.enlist.name,
             identity=agent.enlist.identity,
             incarnation=agent.enlist.incarnation,
             host=agent.enlist.host,
-            slots=max(1, slots[number]),
+            slots=1,
             max_users=agent.enlist.max_users,
+            room=agent.enlist.room,
         )
-        for number, agent in enumerate(chosen)
+        for agent in chosen
     ]
+    most = most_users(submit.spec.load)
+    users = room_of(seats) if most is None else most * (len(chosen) if submit.per_agent else 1)
+    rooms = {number: seat.max_users for number, seat in enumerate(seats)}
+    for number, slots in even(users, dict.fromkeys(rooms, 0), rooms).items():
+        seats[number].slots = max(1, slots)
+    return seats
+
+
+def room_of(seats: Sequence[Seat]) -> int:
+    """How many users there may be for what arrives, where nobody said it: on each agent as many as on the smallest has
+    memory for, for all get an even part; fewer where it was told so.
+    """
+    least = min((DEFAULT_ROOM if seat.room is None else seat.room for seat in seats), default=DEFAULT_ROOM)
+    return sum(least if seat.max_users is None else min(least, seat.max_users) for seat in seats)
 
 
 def for_agents(submit: Submit, agents: int) -> Submit:
@@ -79,31 +86,10 @@ def for_agents(submit: Submit, agents: int) -> Submit:
     return msgspec.structs.replace(submit, spec=spec, per_agent=False)
 
 
-def find_excess(submit: Submit, size_bytes: int, runs: int) -> Trouble | None:
-    """What is beyond reason: its size, so many `runs` that go on or wait, something in the load; None: nothing.
-
-    Of the load runners say it earlier, and better.
-    """
-    if size_bytes > MOST_BYTES:
-        return Trouble(
-            message=f"what is to be run takes more than {MOST_BYTES:,} bytes to say",
-            hint="name fewer targets, or hand on less with --env",
-        )
-    if runs >= MOST_RUNS:
-        return Trouble(
-            message=f"{runs:,} runs wait or go on already", hint="stop some: loads-runner --stop RUN, or --purge-broker"
-        )
-    load = submit.spec.load
-    counts = [*(load.users or ()), *(load.hits or ()), *(stage.users for stage in load.stages or ())]
-    times_us = [load.duration_us or 0, load.ramp_up_us or 0, load.graceful_stop_us]
-    times_us += [stage.duration_us for stage in load.stages or ()]
-    if any(not 0 <= count <= MOST for count in counts) or any(not 0 <= time_us < MOST_US for time_us in times_us):
-        return Trouble(message="the load is beyond reason", hint=f"give at most {MOST:,} users and iterations")
-    return None
-
-
-def most_users(load: LoadOptions) -> int:
-    """The most virtual users at a time."""
+def most_users(load: LoadOptions) -> int | None:
+    """The most virtual users at a time; None: as many as there is room for."""
+    if load.is_open:
+        return load.max_users
     if load.stages is not None:
         return max((stage.users for stage in load.stages), default=1)
     return max(load.users or (1,))
@@ -111,15 +97,17 @@ def most_users(load: LoadOptions) -> int:
 
 def _wanted(submit: Submit, free: int) -> int:
     """At most one agent per user; of those that are free, when no number is said."""
-    most = most_users(submit.spec.load) if not submit.per_agent else submit.agents or free
-    return min(most, max(1, free) if submit.agents is None else submit.agents)
+    wanted = max(1, free) if submit.agents is None else submit.agents
+    most = most_users(submit.spec.load)
+    return wanted if most is None or submit.per_agent else min(most, wanted)
 
 
 def _choose(submit: Submit, fit: Sequence[AgentSeen], kept: Container[int]) -> list[AgentSeen]:
     """Those that are named, or the least loaded; but those with more room in their place, as far as it takes."""
     if submit.names:
         return [agent for agent in fit if agent.enlist.name in submit.names]
-    users = most_users(submit.spec.load)
+    most = most_users(submit.spec.load)
+    users = 1 if most is None else most  # who has any room has enough
 
     def room(agent: AgentSeen) -> int:
         most = agent.enlist.max_users
@@ -144,6 +132,8 @@ def _choose(submit: Submit, fit: Sequence[AgentSeen], kept: Container[int]) -> l
 def _too_crowded(submit: Submit, fit: Sequence[AgentSeen], chosen: Sequence[AgentSeen]) -> Trouble | None:
     """Whether `chosen` of those that `fit` have no room for the load."""
     users = most_users(submit.spec.load)
+    if users is None:
+        return None
     if submit.per_agent:
         enough = [agent for agent in chosen if (agent.enlist.max_users or users) >= users]
         wanted = len(submit.names) or (1 if submit.agents is None else _wanted(submit, len(fit)))

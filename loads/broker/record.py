@@ -13,11 +13,22 @@ from loads.metrics.counters import Counts
 from loads.metrics.result import Result, RunInfo
 from loads.metrics.timeline import Timeline
 from loads.metrics.verdict import Stop
+from loads.metrics.watch import Memory
 from loads.plan.share import Portion
 from loads.plan.spec import Plan
 from loads.wire.cluster import RunState, Stage, Submit, Trouble
 
 RECORD_VERSION: Final = 1
+
+
+class Stint(msgspec.Struct, array_like=True, frozen=True):
+    """Of a phase at a rate: somebody has, or had, to run what of `portion` is due at `from_us` or later, and before
+    `until_us`. Both from the phase's start; an end of None: until further notice.
+    """
+
+    portion: Portion
+    from_us: int = 0
+    until_us: int | None = None
 
 
 class Seat(msgspec.Struct, kw_only=True):
@@ -27,8 +38,12 @@ class Seat(msgspec.Struct, kw_only=True):
         first, workers: its workers are number `first` .. `first + workers - 1` of the run.
         slots: the most virtual users that it runs at the start.
         max_users: the most that it runs at any time; None: any number.
+        room: how many it has memory for; None: it did not say.
         portions, holding: what it is to run, and the version of that; what came last begins with phase `from_phase`.
         held: the version that it has.
+        from_us: of a phase at a rate, with which iterations what came last begins.
+        giving: it has to give something up, and has not said yet that it knows.
+        stints: of such a phase, what it had to run so far, and has.
         joining: it came when the run was under way, and was not told to go yet.
         awaited: the others run what it gets until it is ready.
         lost_us, lost: when its share was given away, from the run's start, and why; None: it was not.
@@ -41,6 +56,7 @@ class Seat(msgspec.Struct, kw_only=True):
     host: str
     slots: int
     max_users: int | None = None
+    room: int | None = None
     first: int = 0
     workers: int = 0
     portions: tuple[Portion, ...] = ()
@@ -50,6 +66,9 @@ class Seat(msgspec.Struct, kw_only=True):
     phase: int = -1
     ended_us: int = 0
     held: int = 0
+    from_us: int = 0
+    giving: bool = False
+    stints: tuple[Stint, ...] = ()
     joining: bool = False
     awaited: bool = False
     lost_us: int | None = None
@@ -65,10 +84,14 @@ class RunRecord(msgspec.Struct, kw_only=True):
         clock: which clock `run_at_us` and `phase_at_us` are of; another after the machine was started anew.
         next_first: the number of the next worker.
         short: before it began an agent left that it had: it wants another.
-        unheld: what nobody has room for, and so nobody runs.
+        unheld: what nobody has room for, and so nobody runs; of a phase at a rate also what is to change hands.
+        free_us: of such a phase, from when on that is nobody's.
+        keeper: the agent process that runs setUpRun, and another's in its place tearDownRun; None: nobody.
+        run_data: what setUpRun returned; None: it has not.
         bereft_us: since when, from its start, no agent is left to run it; see `rescue`.
         waited_us: how long one was waited for by now; on no clock, for the broker's may have been started anew.
         unrun_us: time of users that the plan wanted and nobody ran, summed up over them.
+        stop_us: when it was told to stop, from its start.
     """
 
     id: str
@@ -86,10 +109,14 @@ class RunRecord(msgspec.Struct, kw_only=True):
     next_first: int = 0
     short: bool = False
     unheld: tuple[Portion, ...] = ()
+    free_us: int = 0
+    keeper: int | None = None
+    run_data: bytes | None = None
     bereft_us: int | None = None
     waited_us: int = 0
     unrun_us: int = 0
     stop: Stop | None = None
+    stop_us: int | None = None
     trouble: Trouble | None = None
     ended_at: datetime | None = None
     verdict: str | None = None
@@ -114,6 +141,7 @@ class Folded(msgspec.Struct, array_like=True):
     result: Result
     latest_us: int
     tallies: dict[int, Tally]
+    watch: Memory | None = None
 
 
 _encoder: Final = msgspec.msgpack.Encoder()
@@ -122,11 +150,13 @@ _folded_decoder: Final = msgspec.msgpack.Decoder(Folded)
 
 
 def encode_record(record: RunRecord) -> bytes:
-    """For the store. Of a run that is over the values of its variables are not kept: nobody needs them any more."""
+    """For the store. Of a run that is over the values of its variables are not kept, and what its tests told one
+    another in setUpRun is not: nobody needs them any more.
+    """
     spec = record.submit.spec
-    if record.state in FINAL and spec.env:
+    if record.state in FINAL and (spec.env or record.run_data):
         bare = msgspec.structs.replace(record.submit, spec=replace(spec, env=dict.fromkeys(spec.env, "")))
-        record = msgspec.structs.replace(record, submit=bare)
+        record = msgspec.structs.replace(record, submit=bare, run_data=None)
     return _encoder.encode(record)
 
 
@@ -135,14 +165,14 @@ def decode_record(data: bytes) -> RunRecord:
     return _record_decoder.decode(data)
 
 
-def encode_folded(result: Result, tallies: dict[int, Tally]) -> bytes:
+def encode_folded(result: Result, tallies: dict[int, Tally], watch: Memory | None = None) -> bytes:
     """For the store; the points go beside it."""
     bare = msgspec.structs.replace(result, timeline=Timeline())
-    return _encoder.encode(Folded(bare, result.timeline.latest_us, tallies))
+    return _encoder.encode(Folded(bare, result.timeline.latest_us, tallies, watch))
 
 
-def decode_folded(data: bytes, points: dict[tuple[int, int], bytes]) -> tuple[Result, dict[int, Tally]]:
+def decode_folded(data: bytes, points: dict[tuple[int, int], bytes]) -> tuple[Result, dict[int, Tally], Memory | None]:
     """From the store, with the points that were beside it."""
     folded = _folded_decoder.decode(data)
     folded.result.timeline = Timeline(folded.latest_us, dict(points))
-    return folded.result, folded.tallies
+    return folded.result, folded.tallies, folded.watch

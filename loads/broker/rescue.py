@@ -7,7 +7,7 @@ invalid when it is too much. Pure: on the run's record.
 
 from __future__ import annotations
 
-from loads.broker import handover
+from loads.broker import seating
 from loads.broker.ending import PATIENCE_US
 from loads.broker.fold import Fold
 from loads.broker.record import RunRecord
@@ -62,16 +62,20 @@ def _left_us(record: RunRecord, age_us: int) -> int:
 
 def _count_unrun(record: RunRecord, passed_us: int) -> None:
     """So much time has passed: for users that nobody runs it is gone."""
-    if passed_us <= 0 or record.state is not RunState.RUNNING or record.stop or not handover.is_timed(record):
+    if passed_us <= 0 or record.state is not RunState.RUNNING or record.stop or not seating.is_timed(record):
         return
     assert record.plan is not None
-    users = record.plan.phases[record.phase].users if record.bereft_us is not None else handover.unheld_users(record)
+    if record.plan.is_open:  # what arrived and nobody ran is counted, one by one
+        return
+    users = record.plan.phases[record.phase].users if record.bereft_us is not None else seating.unheld_users(record)
     record.unrun_us += users * passed_us
 
 
 def _count_rest(record: RunRecord, age_us: int) -> None:
     """Nobody runs the rest of the plan."""
     assert record.plan is not None
+    if record.plan.is_open:
+        return
     now, *later = record.plan.phases[record.phase :]
     record.unrun_us += now.users * max(0, _left_us(record, age_us))
     record.unrun_us += sum(phase.users * (phase.duration_us or 0) for phase in later)

@@ -1,6 +1,7 @@
 """One run on the cluster, from its reservation to its result. Pure.
 
     PREPARING -all LOADED-> FITTING -all READY-> RUNNING -all RESTING, no phase left-> ENDING -all settled-> ENDED
+    in PREPARING, if the tests have a setUpRun: one SET_UP
     before RUNNING, whatever goes wrong -> REFUSED
 
 A seat is one agent process's part. What its agent should do follows from the state alone (see `orders`), and is said
@@ -14,11 +15,11 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from loads.broker import handover, rescue
-from loads.broker.chronicle import Chronicle
-from loads.broker.ending import PATIENCE_US, all_settled, conclude, tell_stop, tell_wait
-from loads.broker.events import Checkpoint, Effect, Keep, Log, Save, ToFollowers, ToSeat
+from loads.broker import arrivals, handover, once, rescue, seating
+from loads.broker.ending import PATIENCE_US, all_settled, conclude, stop, tell_stop, tell_wait
+from loads.broker.events import Checkpoint, Effect, Keep, Log, ToFollowers, ToSeat
 from loads.broker.fold import Fold
+from loads.broker.known import KnownRun
 from loads.broker.orders import LAST, orders
 from loads.broker.record import RunRecord, Seat
 from loads.errors import LoadsError
@@ -30,14 +31,12 @@ from loads.wire.cluster import (
     Complete,
     Release,
     RunState,
-    Snapshot,
     Stage,
     Standing,
     Stored,
     Trouble,
 )
 from loads.wire.messages import Loaded
-from loads.wire.run import has_failed_enough
 
 HEAD_START_US: Final = 250_000
 """Between the decision to start and the start: to write it down, and for all agents to hear of it."""
@@ -45,15 +44,12 @@ SETTLE_US: Final = US_PER_S
 CHECKPOINT_US: Final = 5 * US_PER_S
 
 
-class LiveRun:
-    """A run that has not ended. `record` is kept in the store, `fold` holds the results."""
+class LiveRun(KnownRun):
+    """A run that has not ended: what happens to it, and what follows."""
 
     def __init__(self, record: RunRecord, fold: Fold, clock: str, wall: Callable[[int], datetime]) -> None:
-        self.record = record
-        self.fold = fold
-        self.saved = record.version
+        super().__init__(record, fold, clock)
         self.stored: dict[int, int] = {incarnation: tally.seq for incarnation, tally in fold.tallies.items()}
-        self.chronicle = Chronicle(record, fold)
         self.loaded: dict[int, Loaded] = {}
         self.away: dict[int, int] = {}
         """Seats whose agent is not there, and since when."""
@@ -63,51 +59,11 @@ class LiveRun:
         """The peer that is to hear that the run is accepted."""
         self.orphaned_us: int | None = None
         """Since when that peer is gone."""
-        self._clock = clock
         self._met: set[int] = set()
         self._wall = wall
         handover.assume_told(record)
         self._settled_us = self._checkpointed_us = self._ticked_us = 0
         self._patience_us = PATIENCE_US
-
-    def __repr__(self) -> str:
-        held = sum(seat.lost is None for seat in self.record.seats)
-        return f"<Run {self.id} {self.record.state.value} agents={held}/{len(self.record.seats)}>"
-
-    @property
-    def id(self) -> str:
-        """The run's name."""
-        return self.record.id
-
-    @property
-    def is_over(self) -> bool:
-        """It has ended or was refused: what it came to is decided."""
-        return self.record.state in (RunState.ENDED, RunState.REFUSED)
-
-    @property
-    def is_final(self) -> bool:
-        """The same, and that is on the disk."""
-        return self.is_over and self.saved == self.record.version
-
-    @property
-    def may_grow(self) -> bool:
-        """Whether agents that come now get a part of the load."""
-        record = self.record
-        growing = record.submit.elastic and record.state is RunState.RUNNING and record.stop is None
-        return growing and handover.has_open_phase(record) and not any(seat.joining for seat in record.seats)
-
-    def seat_of(self, incarnation: int) -> Seat | None:
-        """The seat of that agent process."""
-        return next((seat for seat in self.record.seats if seat.incarnation == incarnation), None)
-
-    def age_us(self, now_us: int) -> int | None:
-        """Time since the start; None: it has not started."""
-        return None if self.record.run_at_us is None else max(0, now_us - self.record.run_at_us)
-
-    def withholds(self, incarnation: int) -> bool:
-        """Whether that agent's share is being given away: until it can be told so, no answer renews its lease."""
-        seat = self.seat_of(incarnation)
-        return seat is not None and seat.lost is not None and self.saved != self.record.version
 
     # What happens.
 
@@ -152,7 +108,8 @@ class LiveRun:
             self.loaded[seat.incarnation] = standing.loaded
         self._met.add(seat.incarnation)
         handover.follow_clock(self.record, standing, self._clock, now_us)
-        effects: list[Effect] = []
+        arrivals.acknowledge(self.record, seat, standing)
+        effects = self.save() if once.take(self.record, standing) else []
         if handover.nobody_began(self.record, self._met, self._clock):
             self.record.run_at_us = now_us + HEAD_START_US
             effects += self._start(0, now_us)
@@ -165,7 +122,7 @@ class LiveRun:
                 return [*effects, *(told for each in self.record.seats for told in self._say(each))]
         return [*effects, *self._say(seat)]
 
-    def batch(self, batch: Batch, data: bytes) -> list[Effect]:
+    def batch(self, batch: Batch, data: bytes, now_us: int) -> list[Effect]:
         """Results. The next of its incarnation is taken, one that is known is acknowledged again."""
         incarnation, seq = batch.incarnation, batch.seq
         if self.is_over:
@@ -173,7 +130,7 @@ class LiveRun:
         if self.seat_of(incarnation) is None or self.fold.result is None:
             return []
         if self.fold.take(batch):
-            return [Keep(self.id, incarnation, seq, data)]
+            return [Keep(self.id, incarnation, seq, data), *self.settle_early(now_us)]
         stored = self.stored.get(incarnation, 0)
         return [ToSeat(incarnation, Stored(run=self.id, incarnation=incarnation, seq=stored))] if stored else []
 
@@ -224,14 +181,14 @@ class LiveRun:
         record = self.record
         if record.state in (RunState.WAITING, RunState.PREPARING, RunState.FITTING):
             return self.refuse(Trouble(message="stopped before the first iteration"))
-        if self.is_over or record.stop is Stop.HARD:
+        if self.is_over or record.stop in (Stop.HARD, Stop.THRESHOLD):
             return []
         if record.state is RunState.ENDING and self._patience_us and self.away:
             self._patience_us = 0  # the load is over: what remains is to wait for agents that are away
             return self._notice("waits no longer for agents that are away")
         if not now and (record.stop is not None or record.state is RunState.ENDING):
             return []
-        self.record.stop = Stop.HARD if now else Stop.GRACEFUL
+        stop(record, Stop.HARD if now else Stop.GRACEFUL, self.age_us(self._ticked_us))
         return [*self.save(), *self._notice(tell_stop(record))]
 
     def refuse(self, trouble: Trouble) -> list[Effect]:
@@ -271,23 +228,6 @@ class LiveRun:
             effects += [*self.settle(now_us), Checkpoint(self.id)]
         return [*effects, *self._end_if_settled(now_us)]
 
-    # What is told.
-
-    def settle(self, now_us: int) -> list[Effect]:
-        """Fold what came in, and tell the followers."""
-        record, result = self.record, self.fold.result
-        effects: list[Effect] = [ToFollowers(self.id, self.chronicle.settle(self.age_us(now_us)))]
-        going = record.stop is None and record.state is RunState.RUNNING
-        if result is not None and going and has_failed_enough(record.submit.spec, result):
-            record.stop = Stop.FAILURES
-            told = self._notice(f"stopping after {result.trouble:,} failures and errors")
-            effects += [*self.save(), *told]
-        return effects
-
-    def snapshot(self, now_us: int) -> Snapshot:
-        """The run as it stands; to be asked for right after `settle`."""
-        return self.chronicle.snapshot(self.age_us(now_us))
-
     # How it goes on.
 
     def _say(self, seat: Seat) -> list[Effect]:
@@ -299,16 +239,18 @@ class LiveRun:
 
     def _advance(self, now_us: int) -> list[Effect]:
         """Whether all are where they wait for one another."""
-        stages = {seat.stage for seat in handover.holders(self.record)}
+        stages = {seat.stage for seat in seating.holders(self.record)}
         match self.record.state:
-            case RunState.PREPARING if stages == {Stage.LOADED} and not self.record.short:
-                return self._plan(now_us)
+            case RunState.PREPARING if stages and stages <= once.READY_FOR_PLAN and not self.record.short:
+                if once.choose(self.record, self.loaded):
+                    return self.save()
+                return [] if once.is_awaited(self.record) else self._plan(now_us)
             case RunState.FITTING if stages == {Stage.READY}:
                 self.record.state = RunState.RUNNING
                 self.record.run_at_us = now_us + HEAD_START_US
                 return self._start(0, now_us)
             case RunState.RUNNING:
-                joined = self._seat_joiners(now_us) if handover.is_timed(self.record) else []
+                joined = self._seat_joiners(now_us) if seating.is_timed(self.record) else []
                 return joined + self._end_phase(now_us)
         return []
 
@@ -318,7 +260,7 @@ class LiveRun:
         if loaded is None:
             return []
         try:
-            self.fold.result = handover.make_plan(record, loaded, self._wall(now_us))
+            self.fold.begin(handover.make_plan(record, loaded, self._wall(now_us)), record.submit.spec.rules)
         except LoadsError as error:
             return self.refuse(Trouble(message=error.message, hint=error.hint))
         record.state = RunState.FITTING
@@ -336,11 +278,11 @@ class LiveRun:
         assert record.plan is not None
         if record.bereft_us is not None:
             return []
-        waited_for = handover.waited_for(record)
+        waited_for = seating.waited_for(record)
         if any(seat.stage not in (Stage.RESTING, *LAST) or seat.phase < record.phase for seat in waited_for):
             return []
         if record.stop is None and record.phase + 1 < len(record.plan.phases) and waited_for:
-            joined = [] if handover.is_timed(self.record) else self._seat_joiners(now_us)
+            joined = [] if seating.is_timed(self.record) else self._seat_joiners(now_us)
             handover.take_up(record, record.phase + 1)
             return [*joined, *self._start(record.phase + 1, now_us)]
         record.state = RunState.ENDING
@@ -348,17 +290,17 @@ class LiveRun:
         return self.save() if awaited is None else [*self.save(), *self._notice(awaited)]
 
     def _seat_joiners(self, now_us: int) -> list[Effect]:
-        if not handover.let_join(self.record):
+        if not handover.let_join(self.record, self.age_us(now_us) or 0):
             return []
         effects = self.settle(now_us)
         if self.fold.result is not None:
-            self.fold.result.places = handover.places(self.record)
+            self.fold.result.places = seating.places(self.record)
         return [*effects, *self.save(fold=True)]
 
     def _lose(self, seat: Seat, reason: str, now_us: int) -> list[Effect]:
         """Give its share away."""
         record = self.record
-        seat.lost, seat.lost_us = reason, self.age_us(now_us) or 0
+        handover.lose(record, seat, reason, self.age_us(now_us) or 0)
         self.chronicle.gone_workers += range(seat.first, seat.first + seat.workers)
         told = f"agent {seat.agent} {reason}"
         if record.state is RunState.ENDING:
@@ -388,13 +330,3 @@ class LiveRun:
         effects = self.settle(now_us)
         conclude(record, self.fold, self._wall(now_us))
         return [*effects, *self.save(fold=True), Log(f"{self.id} has ended: {record.verdict}")]
-
-    def _notice(self, text: str) -> list[Effect]:
-        self.chronicle.notices.append(text)
-        return [Log(f"{self.id}: {text}")]
-
-    def save(self, *, fold: bool = False) -> list[Effect]:
-        """The record has changed: write it down before anything follows from it. With `fold`: what is settled, too."""
-        self.record.version += 1
-        self.chronicle.seats_changed = True
-        return [Save(self.record, fold)]

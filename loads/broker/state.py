@@ -31,12 +31,13 @@ from loads.broker.events import (
     ToSeat,
     Unsent,
 )
+from loads.broker.excess import find_excess
 from loads.broker.fold import Fold
 from loads.broker.liveness import RETURN_US
 from loads.broker.names import new_name
 from loads.broker.notes import agent_joined, run_ended, run_submitted, runs_stopped
 from loads.broker.peers import Peer, Peers
-from loads.broker.queue import find_excess, reservation
+from loads.broker.queue import reservation
 from loads.broker.record import RunRecord
 from loads.broker.run import LiveRun
 from loads.broker.serving import give_up, serve
@@ -147,7 +148,7 @@ class BrokerState:
             case Standing():
                 return self._stands(message, now_us)
             case Batch():
-                return self._batch(name, message, said.data)
+                return self._batch(name, message, said.data, now_us)
             case Complete():
                 return self._complete(name, message, now_us)
             case Enlist():
@@ -254,11 +255,11 @@ class BrokerState:
             agent.standing = standing
         return run.stands(standing, now_us)
 
-    def _batch(self, name: bytes, batch: Batch, data: bytes) -> list[Effect]:
+    def _batch(self, name: bytes, batch: Batch, data: bytes, now_us: int) -> list[Effect]:
         run = self.runs.get(batch.run)
         if run is None or run.seat_of(batch.incarnation) is None:
             return [Send(name, Closed(run=batch.run, incarnation=batch.incarnation))]
-        return run.batch(batch, data)
+        return run.batch(batch, data, now_us)
 
     def _complete(self, name: bytes, complete: Complete, now_us: int) -> list[Effect]:
         run = self.runs.get(complete.run)

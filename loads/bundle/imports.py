@@ -1,8 +1,8 @@
-"""Which files a module is, and which modules it imports: found out by looking, never by importing.
+"""Which files a module is, which modules it imports and what it feeds: found out by looking, never by importing.
 
 Names are looked up as Python does it, along directories in their order: a package or a module in the first directory
 that has one; directories without ``__init__.py`` are namespace packages, which are only passed through. What a module
-imports is read from its syntax tree.
+imports is read from its syntax tree, and so are the files that ``self.feed("users.csv")`` names.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.machinery import BYTECODE_SUFFIXES, EXTENSION_SUFFIXES, SOURCE_SUFFIXES
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Final, NamedTuple
 
 _SUFFIXES: Final = (*EXTENSION_SUFFIXES, *SOURCE_SUFFIXES, *BYTECODE_SUFFIXES)
 _SOURCE_BYTES: Final = 4 << 20
@@ -41,8 +41,11 @@ class Root:
 
     def package_of(self, name: str) -> str:
         """The package that the file `name` of the bundle is in when it is imported from here; "" for none."""
-        inside = PurePosixPath(name).relative_to(self.place)
-        return ".".join(inside.parts[:-1])
+        return ".".join(self.inside(name).parts[:-1])
+
+    def inside(self, name: str) -> PurePosixPath:
+        """Where the file `name` of the bundle is, seen from here."""
+        return PurePosixPath(name).relative_to(self.place)
 
 
 def find_unit(dotted: str, roots: Sequence[Root]) -> tuple[Root, Path] | None:
@@ -71,20 +74,43 @@ def modules_in(roots: Sequence[Root]) -> list[str]:
     return sorted(names)
 
 
-def imported_names(path: Path, package: str) -> set[str]:
-    """What the file `path`, a module in `package`, imports: dotted names, of modules or of what is in them.
+class Needs(NamedTuple):
+    """What a module needs besides itself.
 
-    A file that can't be read or parsed imports nothing: it will say so itself where it is run.
+    Attributes:
+        imports: dotted names, of modules or of what is in them.
+        feeds: names of files.
+    """
+
+    imports: frozenset[str] = frozenset()
+    feeds: frozenset[str] = frozenset()
+
+
+def needs_of(path: Path, package: str) -> Needs:
+    """What the file `path`, a module in `package`, needs.
+
+    A file that can't be read or parsed needs nothing: it will say so itself where it is run.
     """
     try:
         if path.stat().st_size > _SOURCE_BYTES:
-            return set()
+            return Needs()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = ast.parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
-        return set()
-    return {name for node in ast.walk(tree) for name in _names_of(node, package)}
+        return Needs()
+    nodes = list(ast.walk(tree))
+    imports = frozenset(name for node in nodes for name in _names_of(node, package))
+    return Needs(imports, frozenset(name for node in nodes for name in _fed_by(node)))
+
+
+def _fed_by(node: ast.AST) -> Iterator[str]:
+    """The file that ``self.feed(...)`` names, when it does by a literal."""
+    match node:
+        case ast.Call(
+            func=ast.Attribute(value=ast.Name(id="self"), attr="feed"), args=[ast.Constant(value=str(name)), *_]
+        ):
+            yield name
 
 
 def _names_of(node: ast.AST, package: str) -> Iterator[str]:

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from loads.bundle.gather import Gathered, is_left_out
-from loads.bundle.imports import Root, find_unit, imported_names, modules_in
+from loads.bundle.imports import Root, find_unit, modules_in, needs_of
 
 _SHOWN: Final = 12
 _OURS: Final = "loads"
@@ -74,14 +74,17 @@ class Sources:
         return target
 
     def follow_imports(self) -> None:
-        """Add what the files import, what that imports, and so on. Each file is read once, so it ends."""
+        """Add what the files import and feed, what that imports, and so on. Each file is read once, so it ends."""
         known: set[tuple[Path, str]] = set()
         while self._unread:
             root, name = self._unread.popleft()
-            for imported in sorted(imported_names(self._gathered.files[name], root.package_of(name))):
+            needs = needs_of(self._gathered.files[name], root.package_of(name))
+            for imported in sorted(needs.imports):
                 if (root.path, imported) not in known:
                     known.add((root.path, imported))
                     self._add_module(imported, [root, *self._roots()])
+            for fed in sorted(needs.feeds):
+                self._add_feed(fed, root, name)
 
     def _include(self, path: Path) -> None:
         inside = path.is_relative_to(self._here.path)
@@ -156,6 +159,25 @@ class Sources:
         if found is not None:
             root, path = found
             self._add(root, root.name_of(path), path, root.boundary)
+
+    def _add_feed(self, fed: str, root: Root, module: str) -> None:
+        """Where the local run would find it: beside the `module` of `root` first, then wherever it looks for modules.
+
+        One that is nowhere may be made when the run is there: the agent says so if it isn't.
+        """
+        if PurePosixPath(fed).is_absolute():
+            return
+        beside = root.path / root.inside(module).parent
+        for directory, owner in [(beside, root), *((each.path, each) for each in self._roots())]:
+            path = Path(os.path.normpath(directory / fed))
+            if path.is_file():
+                inside = next((each for each in (owner, self._here) if path.is_relative_to(each.path)), None)
+                if inside is not None:
+                    self._add(inside, inside.name_of(path), path, inside.boundary)
+                else:
+                    hint = f"put it below {owner.path}, and feed it by its name there"
+                    self._gathered.problem(f"{module} feeds {fed}, which lies outside of {owner.path}", hint)
+                return
 
     def _add(self, root: Root, name: str, path: Path, boundary: Path) -> None:
         if (name, path) in self._added:

@@ -8,6 +8,7 @@ import re
 import secrets
 import signal
 import socket
+from functools import partial
 from pathlib import Path
 
 import click
@@ -21,7 +22,7 @@ from loads.errors import ExitCode, UsageError
 from loads.plan.config import Config
 from loads.plan.settings import parse_label
 from loads.pool.confine import Confinement, confine, find_user, open_way
-from loads.pool.limits import parse_limits
+from loads.pool.limits import parse_limits, room_for_users
 from loads.units import parse_duration_us
 from loads.wire.endpoint import Endpoint, parse_endpoint, state_directory
 
@@ -220,6 +221,7 @@ async def _serve(
         grace_us=grace_us,
         labels=labels,
         max_users=max_users,
+        room=partial(room_for_users, limit, confinement.limits),
     )
     server = AgentServer(agent, endpoint, directory, say, confinement)
     for number in (signal.SIGINT, signal.SIGTERM):

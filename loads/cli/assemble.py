@@ -15,11 +15,12 @@ from loads.cli.cluster import OnCluster, cluster_options, is_on_cluster
 from loads.cli.http import http_options
 from loads.cli.layers import name_nearby
 from loads.errors import UsageError
+from loads.metrics.expressions import MAX_THRESHOLDS, parse_thresholds
 from loads.metrics.rules import Rules
 from loads.plan.config import Config
 from loads.plan.load import DEFAULT_GRACEFUL_STOP_US, LoadOptions, find_problems
 from loads.plan.pacer import RateStage
-from loads.plan.settings import DEFAULT_LOG_LEVEL, MAX_LOST
+from loads.plan.settings import DEFAULT_LOG_LEVEL, MAX_LOST, SETTINGS
 from loads.runner.spec import new_seed
 from loads.units import sendable
 from loads.wire.run import RunSpec
@@ -46,7 +47,10 @@ def assemble(config: Config, *, detach: bool = False) -> Wanted:
         UsageError: with every problem that can be known before the tests are loaded.
     """
     load = _load_options(config)
-    problems = [*config.problems, *find_problems(load, config.origin)]
+    problems = list(config.problems)
+    rules = _rules(config, problems)
+    judged_from_us = rules.warm_up_us if config["threshold"] else 0
+    problems += find_problems(load, config.origin, think_time_us=config["think-time"], warm_up_us=judged_from_us)
     included = _importable(config, problems)
     outputs = find_outputs(config, problems)
     log_file = _log_file(config, problems)
@@ -73,12 +77,7 @@ def assemble(config: Config, *, detach: bool = False) -> Wanted:
         log_file=log_file,
         http=http,
         env=env,
-        rules=Rules(
-            thresholds=config["threshold"] or (),
-            warm_up_us=config["warm-up"] or 0,
-            max_lost=MAX_LOST if config["max-lost"] is None else config["max-lost"],
-            allow_invalid=bool(config["allow-invalid"]),
-        ),
+        rules=rules,
     )
     return Wanted(spec, outputs, bool(config["quiet"]), cluster)
 
@@ -98,6 +97,33 @@ def _load_options(config: Config) -> LoadOptions:
         max_users=config["max-users"],
         pacing_us=config["pacing"],
         graceful_stop_us=DEFAULT_GRACEFUL_STOP_US if graceful_stop_us is None else graceful_stop_us,
+    )
+
+
+def _rules(config: Config, problems: list[UsageError]) -> Rules:
+    """What the run is judged by; each threshold as an expression of its own, however many a text held."""
+    thresholds: list[str] = []
+    for text in config["threshold"] or ():
+        try:
+            thresholds += (threshold.text for threshold in parse_thresholds(text))
+        except UsageError as error:
+            problems.append(UsageError(f"{config.origin('threshold')}: {error.message}", error.hint))
+    if len(thresholds) > MAX_THRESHOLDS:
+        problems.append(
+            UsageError(
+                f"{config.origin('threshold')}: {len(thresholds)} thresholds are too many",
+                f"{MAX_THRESHOLDS} are allowed",
+            )
+        )
+    if not config["threshold"] and config["warm-up"] and config.origin("warm-up") == SETTINGS["warm-up"].flag:
+        problems.append(
+            UsageError(f"{config.origin('warm-up')} is for thresholds, and there are none", "give a --threshold, too")
+        )
+    return Rules(
+        thresholds=tuple(dict.fromkeys(thresholds)),
+        warm_up_us=config["warm-up"] or 0,
+        max_lost=MAX_LOST if config["max-lost"] is None else config["max-lost"],
+        allow_invalid=bool(config["allow-invalid"]),
     )
 
 

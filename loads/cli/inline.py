@@ -17,8 +17,22 @@ from loads.metrics.result import Result
 from loads.metrics.verdict import Stop as HowStopped
 from loads.plan.share import WHOLE
 from loads.plan.spec import Plan
+from loads.runner.follow import tell_set_up
 from loads.runner.spec import TestsRefused, plan_here
-from loads.wire.messages import Assign, Delta, Finish, Loaded, LoadFailed, Misused, PhaseDone, Start, Stop, Up
+from loads.wire.messages import (
+    Assign,
+    Delta,
+    Finish,
+    Loaded,
+    LoadFailed,
+    Misused,
+    PhaseDone,
+    SetUp,
+    SetUpDone,
+    Start,
+    Stop,
+    Up,
+)
 from loads.wire.run import RunSpec, has_failed_enough, load_message
 
 if TYPE_CHECKING:
@@ -52,11 +66,14 @@ class _InlineRun:
         self._worker = Worker(self._receive, memoryview(bytearray(PAGE_BYTES)).cast("Q"), leased=False)
         self._said: list[Up] = []
         self._result: Result | None = None
+        self._once: tuple[str, ...] = ()
 
     def run(self) -> Result:
         """From the tests' names to the finished result."""
-        plan, result = self._load()
+        plan, result, loaded = self._load()
+        self._once = loaded.once
         self._follower.planned(result)
+        tell_set_up(self._follower, loaded)
         signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         before = {number: signal.signal(number, lambda *_: self._interrupt(result)) for number in signals}
         try:
@@ -69,7 +86,7 @@ class _InlineRun:
         result.conclude(result.stop)
         return result
 
-    def _load(self) -> tuple[Plan, Result]:
+    def _load(self) -> tuple[Plan, Result, Loaded]:
         try:
             self._worker.handle(load_message(self._spec))
         except KeyboardInterrupt:
@@ -80,10 +97,13 @@ class _InlineRun:
         assert isinstance(answer, Loaded)
         plan, info = plan_here(self._spec, answer, 0)
         self._result = Result(info=info)
-        return plan, self._result
+        return plan, self._result, answer
 
     def _go_through(self, plan: Plan, result: Result) -> None:
         spec = self._spec
+        run_data = self._set_up_run(result) if self._once else b""
+        if run_data is None:
+            return
         self._worker.handle(
             Assign(
                 worker=0,
@@ -95,6 +115,7 @@ class _InlineRun:
                 think_time_us=spec.think_time_us,
                 stop_on_failure=spec.stop_on_failure,
                 http=spec.http,
+                run_data=run_data,
             )
         )
         run_at_us = time.monotonic_ns() // 1_000
@@ -102,15 +123,26 @@ class _InlineRun:
             if result.stop is None:
                 now_us = time.monotonic_ns() // 1_000
                 self._worker.handle(Start(phase=phase, run_at_us=run_at_us, phase_at_us=now_us))
-        self._worker.handle(Finish())
+        self._worker.handle(Finish(tear_down_run=bool(self._once)))
         for message in self._said:
             if isinstance(message, Misused):
                 raise TestsRefused(LoadFailed(message=message.message, hint=message.hint, traceback=""))
 
+    def _set_up_run(self, result: Result) -> bytes | None:
+        """What setUpRun returned; None when it was stopped."""
+        self._worker.handle(SetUp(server_url=self._spec.server_url, http=self._spec.http))
+        answer = self._said.pop()
+        if isinstance(answer, SetUpDone):
+            return answer.data
+        assert isinstance(answer, LoadFailed)
+        if result.stop is not None:
+            return None
+        raise TestsRefused(answer)
+
     def _receive(self, message: Up) -> None:
         result = self._result
         if isinstance(message, Misused):
-            self._worker.stop(Stop(now=True))
+            self._worker.stop(Stop(now=not self._once))  # what was set up once is torn down
         if not isinstance(message, Delta) or result is None:
             self._said.append(message)
             return

@@ -27,14 +27,20 @@ or path/to/file.py[::Class[::test]].
 
 Each option may also be set as LOADS_<OPTION> in the environment, as LOADS_USERS=200, and in the
 file of --config. The command line wins over the environment, and that over the file. Who says
-anything of the load (users, hits, duration, ramp-up, stages) says all of it.
+anything of the load (users, hits, duration, ramp-up, stages, arrival-rate, max-users, poisson,
+pacing) says all of it.
 
 \b
 Shell completion: eval "$(_LOADS_RUNNER_COMPLETE=bash_source loads-runner)"
 
 Exit codes: 0 passed; 1 failures, errors or a lost iteration, or an output that could not be
-written; 2 wrong usage or a test that does not import; 4 invalid (more than 1 % was lost, or
-planned iterations never ran); 5 stopped by Ctrl-C; 130 stopped at once by a second Ctrl-C.
+written; 2 wrong usage or a test that does not import; 3 a threshold was crossed, or had nothing to
+judge; 4 invalid (the load generator was the bottleneck, more than --max-lost was lost, or planned
+iterations never ran; --allow-invalid makes it a warning); 5 stopped by Ctrl-C; 130 stopped at once
+by a second Ctrl-C.
+
+With a --threshold, thresholds decide between 0 and 3: failures, errors and lost iterations alone do
+not make the exit code 1 then.
 
 With -a, --broker or --ssh the run goes to the agents of a cluster, with the files that the tests need.
 Ctrl-C then asks whether to stop it, or to leave it alone; --attach follows it again.
@@ -45,6 +51,7 @@ Examples:
   loads-runner mytests.TestSite.test_home -u 200 -d 60s
   loads-runner mytests.py -u 10:20:30 --hits 20    three rounds, 1,200 iterations
   loads-runner mytests.py --stages 30s:50,1m:200,20s:0
+  loads-runner mytests.py --arrival-rate 500/s -d 60s --threshold 'p(95) < 500ms'
   loads-runner mytests.py -k 'login and not slow' --list
   loads-runner --config nightly.toml --show-plan
   loads-runner mytests.py -u 5000 -d 10m -a 3      on three agents of a cluster

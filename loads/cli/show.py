@@ -56,6 +56,8 @@ def show_plan(spec: RunSpec, config: Config, source: Source | None) -> ExitCode:
     print(f"\n{info.plan}")
     if loaded.hooks:
         print(f"Fixtures, once per worker: {', '.join(loaded.hooks)}")
+    if loaded.once:
+        print(f"Fixtures, once for the whole run: {', '.join(loaded.once)}")
     for doubt in find_doubts(plan, workers):
         print(f"Warning: {doubt}")
     if is_on_cluster(config):
@@ -74,7 +76,8 @@ def _setting_rows(config: Config, spec: RunSpec, plan: Plan) -> Iterator[Row]:
             yield name, _default(name, spec, plan), "default"
             continue
         value = config.values[name]
-        first, *more = value.text or ("-",) if isinstance(value.text, tuple) else (" ".join(value.text.split()),)
+        texts = value.text or ("-",) if isinstance(value.text, tuple) else (value.text,)
+        first, *more = (" ".join(text.split()) for text in texts)
         if name == "env":  # their values may be secret, and what is shown here may be kept in a build's log
             first, *more = (text.partition("=")[0] for text in (first, *more))
         yield name, first, value.origin
@@ -85,12 +88,14 @@ def _setting_rows(config: Config, spec: RunSpec, plan: Plan) -> Iterator[Row]:
 def _default(name: str, spec: RunSpec, plan: Plan) -> str:
     """What a setting is when nobody says anything."""
     match name:
-        case "users" if spec.load.stages is None:
+        case "users" if spec.load.stages is None and not plan.is_open:
             return "1"
         case "hits" if plan.each_once:
             return "each test once"
-        case "hits" if plan.due is not None:
+        case "hits" if plan.duration_us is None:
             return "1"
+        case "max-users" if plan.is_open:
+            return f"{plan.max_users} (as many as needed, and memory is there for)"
         case "log-level":
             return spec.log_level or "-"
         case "seed":

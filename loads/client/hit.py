@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from loads.client.clock import monotonic_ns
 from loads.client.kinds import ErrorKind, kind_of
+from loads.client.user import running
 from loads.metrics.summary import SeriesKey
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Hit:
         "_failed",
         "_held",
         "_key",
+        "_late_us",
         "_recorder",
         "_start_ns",
         "_status",
@@ -71,6 +73,8 @@ class Hit:
         self.sent_ns: int | None = None
         self.first_ns: int | None = None
         self._start_ns = monotonic_ns() if start_ns is None else start_ns
+        user = running()
+        self._late_us = 0 if user is None else user.late_us
         _open.add(self)
 
     def sending(self) -> None:
@@ -165,6 +169,7 @@ class Hit:
             self.opened,
             first_byte_us,
             body_us,
+            self._late_us,
         )
 
 

@@ -270,6 +270,7 @@ class QuickSession(LoadsSession):
                 head.status,
                 len(message),
                 received,
+                self._user.late_us,
             )
             if engine.debug:
                 log.debug("short way: %s %s %d", call.method, call.url, head.status)

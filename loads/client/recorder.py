@@ -12,7 +12,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from loads.metrics.counters import ENDED, SENT, STARTED, UNSENT
-from loads.metrics.histogram import EXACT_BELOW, SUB_BUCKET_BITS
+from loads.metrics.histogram import EXACT_BELOW, SUB_BUCKET_BITS, Histogram
 from loads.metrics.summary import (
     ITERATION,
     ITERATION_NAME,
@@ -52,13 +52,16 @@ class Opened(NamedTuple):
 class Recorder:
     """Counts into `summary`, and into `page`: four u64 that outlive the process (see `metrics.counters`)."""
 
-    __slots__ = ("_iterations", "_taken", "epoch", "page", "summary")
+    __slots__ = ("_iterations", "_taken", "epoch", "page", "planned", "summary")
 
     def __init__(self, page: memoryview) -> None:
         self.page = page
         self.summary = Summary()
         self.epoch = next(_epochs)
         """Changes when a `Series` of the summary may not be one any more: whoever holds on to one must look again."""
+        self.planned = False
+        """Whether iterations have times at which they should start: then each duration is kept twice, as it was and
+        with the lateness of its iteration."""
         self._iterations: dict[str, Series] = {}
         self._taken = page[STARTED], page[ENDED]
 
@@ -96,12 +99,13 @@ class Recorder:
         opened: Opened | None = None,
         first_byte_us: int | None = None,
         body_us: int = 0,
+        late_us: int = 0,
     ) -> None:
         """A request ended: with a `status` and no `error`, or with the kind of error that took its (whole) answer.
 
         A sent one must have been announced by `sending`. Whether it `failed` follows, unless the test says. `opened`
         is the connection that was opened for it; `first_byte_us` counts from the moment when it was handed to the
-        socket, None where no answer began, or nobody looked.
+        socket, None where no answer began, or nobody looked. Its iteration began `late_us` after it should have.
         """
         series = self.series(key)
         if opened is not None:
@@ -112,6 +116,8 @@ class Recorder:
         if sent:
             series.sent += 1
             series.service.add(service_us)
+            if self.planned:
+                _respond(series, service_us + late_us)
         else:
             series.unsent += 1
             self.page[UNSENT] += 1
@@ -136,6 +142,7 @@ class Recorder:
         status: int,
         bytes_sent: int,
         bytes_received: int,
+        late_us: int = 0,
     ) -> None:
         """A request was sent, and has its whole answer: what `hit` does, for the way that most requests go.
 
@@ -172,6 +179,8 @@ class Recorder:
             span.total_us += body_us
             if body_us > span.longest_us:
                 span.longest_us = body_us
+        if self.planned:
+            _respond(series, service_us + late_us)
 
     def opened(self, series: Series, opened: Opened) -> None:
         """A connection was opened for a request of `series`, or wasn't in the end."""
@@ -193,26 +202,45 @@ class Recorder:
         """An iteration begins."""
         self.page[STARTED] += 1
 
-    def ended(self, scenario: str, service_us: int, failed: bool) -> None:
+    def began(self, late_us: int, *, awaited: bool) -> None:
+        """The iteration that begins should have begun `late_us` ago; `awaited`: a user was there for it."""
+        pace = self.summary.pace
+        pace.lateness.add(late_us)
+        if awaited:
+            pace.delay.add(late_us)
+
+    def ended(self, scenario: str, service_us: int, failed: bool, late_us: int = 0) -> None:
         """An iteration came to its end by itself."""
         self.page[ENDED] += 1
-        series = self._iterations.get(scenario)
-        if series is None:
-            key = SeriesKey(scenario, ITERATION, ITERATION_NAME)
-            series = self._iterations[scenario] = self.series(key)
+        series = self._iterations.get(scenario) or self._new_iterations(scenario)
         series.sent += 1
         if failed:
             series.failed += 1
         series.service.add(service_us)
+        if self.planned:
+            _respond(series, service_us + late_us)
+
+    def unstarted(self, scenario: str, waited_us: int) -> None:
+        """An iteration was due, and never began in the `waited_us` that there were for it."""
+        series = self._iterations.get(scenario) or self._new_iterations(scenario)
+        series.unstarted += 1
+        _respond(series, waited_us)
 
     def interrupted(self) -> None:
         """An iteration was cut off."""
         self.page[ENDED] += 1
         self.summary.totals.interrupted += 1
 
-    def transaction(self, scenario: str, name: str, named: bool, service_us: int, failed: bool) -> None:
+    def transaction(
+        self, scenario: str, name: str, named: bool, service_us: int, failed: bool, late_us: int = 0
+    ) -> None:
         """A timed block of a test ended."""
-        self._block(SeriesKey(scenario, TRANSACTION, name, named), service_us, failed)
+        series = self.series(SeriesKey(scenario, TRANSACTION, name, named))
+        series.sent += 1
+        series.failed += failed
+        series.service.add(service_us)
+        if self.planned:
+            _respond(series, service_us + late_us)
 
     def counter(self, name: str, by: int) -> None:
         """Add to one of the test's own counters."""
@@ -238,11 +266,9 @@ class Recorder:
         add_counts(group.points, {t_us // US_PER_S: 1})
         add_counts(group.series, {sendable(series): 1})
 
-    def _block(self, key: SeriesKey, service_us: int, failed: bool) -> None:
-        series = self.series(key)
-        series.sent += 1
-        series.failed += failed
-        series.service.add(service_us)
+    def _new_iterations(self, scenario: str) -> Series:
+        series = self._iterations[scenario] = self.series(SeriesKey(scenario, ITERATION, ITERATION_NAME))
+        return series
 
     def _forget_series(self) -> None:
         """What was a series of the summary may not be one any more."""
@@ -256,6 +282,13 @@ class Recorder:
             self._forget_series()
         key = SeriesKey(_fit(key.scenario), _fit(key.method), _fit(key.name), key.named)
         return self.summary.series.setdefault(key, Series())
+
+
+def _respond(series: Series, response_us: int) -> None:
+    """One response time more."""
+    if series.response is None:
+        series.response = Histogram()
+    series.response.add(response_us)
 
 
 def _even_out(summary: Summary) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from loads.client.hit import Hit
     from loads.client.recorder import Recorder
+    from loads.client.rows import Rows
     from loads.metrics.summary import SeriesKey
 
 _running: ContextVar[VirtualUser | None] = ContextVar("loads_user", default=None)
@@ -53,10 +54,14 @@ class VirtualUser:
         """Which of its iterations runs; the executor counts."""
         self.recorder = recorder
         self.scenario = scenario
+        self.late_us = 0
+        """How much later than it should have the running iteration began."""
         self.last_hit: SeriesKey | None = None
         """The request that the running iteration made last."""
         self.open_session: requests.Session | None = None
         """Its cookies and connections, from the first use on (see `session.session_of`)."""
+        self.rows: Rows | None = None
+        """Which rows of feeds are its own; None: nobody said, so those that follow from its numbers."""
         self.held: list[Hit] = []
         """Requests that wait for the test's word on them."""
 
@@ -107,7 +112,8 @@ class _Transaction:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         service_us = (monotonic_ns() - self._begin_ns) // 1_000
-        self._recorder.transaction(self._user.scenario, self._name, self._named, service_us, kind is not None)
+        user = self._user
+        self._recorder.transaction(user.scenario, self._name, self._named, service_us, kind is not None, user.late_us)
 
 
 def running() -> VirtualUser | None:

@@ -64,6 +64,9 @@ class Health(msgspec.Struct, array_like=True):
         files, files_limit: most files open, and the limit; None where the kernel does not tell.
         ports, ports_range: most ports towards one address, and how many there are; None likewise.
         users: most virtual users that ran.
+        troubled_us: length of the spans that were rated busy, starved or late, each counted once.
+        slept_us: how long the machine slept meanwhile.
+        set_forward_us, set_back_us: by how much the wall clock was set. No duration depends on it.
     """
 
     wall_us: int = 0
@@ -83,6 +86,10 @@ class Health(msgspec.Struct, array_like=True):
     ports: int | None = None
     ports_range: int | None = None
     users: int = 0
+    troubled_us: int = 0
+    slept_us: int = 0
+    set_forward_us: int = 0
+    set_back_us: int = 0
 
     @property
     def cpu_share(self) -> float | None:
@@ -115,10 +122,11 @@ class Health(msgspec.Struct, array_like=True):
             self.busy = Spell(wall_us, self.cpu_us)
         if self.lag.max_us >= LATE_US:
             self.late_us = wall_us
+        self.troubled_us = max(self.busy.wall_us, self.starved.wall_us, self.late_us)
 
     def merge(self, other: Health) -> None:
         """Take in `other`, which stays as it is. Of two limits the tighter one stays."""
-        for name in ("wall_us", "cpu_us", "late_us", "pauses", "paused_us"):
+        for name in (*_COUNTS, *_CLOCKS):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.longest_pause_us = max(self.longest_pause_us, other.longest_pause_us)
         self.users = max(self.users, other.users)
@@ -134,6 +142,8 @@ class Health(msgspec.Struct, array_like=True):
         self.ports_range = joined(min, self.ports_range, other.ports_range)
 
 
+_COUNTS: Final = ("wall_us", "cpu_us", "late_us", "troubled_us", "pauses", "paused_us")
+_CLOCKS: Final = ("slept_us", "set_forward_us", "set_back_us")
 _N = TypeVar("_N", int, float)
 
 

@@ -9,13 +9,15 @@ from datetime import datetime
 
 import msgspec
 
+from loads.metrics.bottleneck import find_bottlenecks
 from loads.metrics.counters import Counts
 from loads.metrics.health import RECENT_US, Health, WorkerHealth
 from loads.metrics.rules import Rules
 from loads.metrics.summary import Summary
 from loads.metrics.symptoms import Symptom, find_symptoms, warnings_of
+from loads.metrics.threshold import Standing
 from loads.metrics.timeline import MAX_POINTS, Point, Timeline
-from loads.metrics.verdict import Judgement, Stop, judge
+from loads.metrics.verdict import Facts, Judgement, Stop, find_remarks, judge
 from loads.units import US_PER_S
 
 
@@ -27,6 +29,8 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
         due: planned iterations; None when time decides.
         duration_us: planned length; None when iterations decide.
         rules: what it is judged by.
+        is_open, has_starts: as of the plan: iterations arrive at a rate, or have times to start at.
+        fits_memory: nobody said how many users there are for arrivals: as many as memory has room for.
     """
 
     id: str
@@ -41,6 +45,9 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     due: int | None
     duration_us: int | None
     rules: Rules = Rules()
+    is_open: bool = False
+    has_starts: bool = False
+    fits_memory: bool = False
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +97,7 @@ class Result(msgspec.Struct, kw_only=True):
         given_up: workers that died so often that their users stayed away for the rest of the run.
         places: the agents, on a cluster; workers are numbered through.
         unrun_us: time of users that the plan wanted and no agent ran, summed up over them.
+        thresholds: how each of them stands.
     """
 
     info: RunInfo
@@ -105,6 +113,7 @@ class Result(msgspec.Struct, kw_only=True):
     given_up: list[int] = []
     places: list[Place] = []
     unrun_us: int = 0
+    thresholds: list[Standing] = []
 
     def name_of(self, worker: int) -> str:
         """``worker 3``, or ``worker 1 of north`` on a cluster."""
@@ -155,6 +164,7 @@ class Result(msgspec.Struct, kw_only=True):
         self.stop = stop
         self.users.clear()
         self.warnings += warnings_of(self.symptoms())
+        self.warnings += find_remarks(self.facts)
         self.warnings += self.imbalances()
 
     @property
@@ -203,28 +213,41 @@ class Result(msgspec.Struct, kw_only=True):
         """Part of the time of all users that nobody ran, though the plan wanted it, 0..1."""
         return self.unrun_us / (self.unrun_us + self.summary.totals.users_us) if self.unrun_us else 0.0
 
-    def judge(self) -> Judgement:
-        """Verdict, exit code and reasons."""
-        totals = self.summary.totals
-        hits = self.summary.hits
-        return judge(
+    @property
+    def facts(self) -> Facts:
+        """What there is to judge."""
+        info, totals, hits = self.info, self.summary.totals, self.summary.hits
+        healths = {worker: health.total for worker, health in self.health.items()}
+        return Facts(
+            rules=info.rules,
             stop=self.stop,
+            thresholds=tuple(self.thresholds),
+            started=self.started,
             ended=totals.ended,
             skipped=totals.skipped,
             failures=totals.failures,
             errors=totals.errors,
+            unstarted=self.unstarted,
+            retired=totals.retired,
             hits=hits.hits,
             lost=self.lost_sent,
             lost_iterations=self.lost_iterations,
-            started=self.started,
-            unstarted=self.unstarted,
-            given_up=len(self.given_up),
             deaths=sum(loss.worker is not None for loss in self.losses),
+            given_up=len(self.given_up),
             agents_lost=sum(loss.worker is None for loss in self.losses),
             lost_part=self.lost_part,
             unrun_part=self.unrun_part,
             imbalances=0 if self.duration_us is None else len(self.imbalances()),
+            bottlenecks=tuple(find_bottlenecks(healths, self.summary.pace, hits, info.rules.max_lost, self.name_of)),
+            users=info.users,
+            is_open=info.is_open,
+            is_paced=info.has_starts and not info.is_open and info.duration_us is not None,
+            fits_memory=info.fits_memory,
         )
+
+    def judge(self) -> Judgement:
+        """Verdict, exit code and reasons."""
+        return judge(self.facts)
 
     def imbalances(self) -> list[str]:
         """Which laws of conservation this finished run breaks, in words; none, unless Loads itself has a fault."""

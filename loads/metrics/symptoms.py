@@ -1,7 +1,7 @@
 """What to tell the user when the load generator's own troubles are in the figures.
 
 Holds the sums of each worker's `Health` against the rules and says in words what to do. Nothing here judges the run:
-that a symptom makes a run invalid would be the verdict's business. docs/metrics.rst lists every number.
+`bottleneck` says which of it makes one invalid. docs/metrics.rst lists every number.
 """
 
 from __future__ import annotations
@@ -35,6 +35,10 @@ class Rule(Enum):
     PAUSED = "paused"
     FILES = "files"
     PORTS = "ports"
+    CLOCK = "clock"
+
+
+_OF_MACHINES: Final = frozenset({Rule.PORTS, Rule.CLOCK})
 
 
 class Symptom(NamedTuple):
@@ -54,16 +58,16 @@ def find_symptoms(healths: Mapping[int, Health], called: Callable[[int], str] = 
 
 
 def warnings_of(symptoms: list[Symptom]) -> list[str]:
-    """`symptoms`, as they come from `find_symptoms`, in words: at most `MAX_TOLD` of each rule, and one of the ports.
+    """`symptoms`, as they come from `find_symptoms`, in words: at most `MAX_TOLD` of each rule.
 
-    Ports belong to the machine: all its workers see the same.
+    And one of the ports, and of the clock: they belong to the machine, and all its workers see the same.
     """
     lines = []
     for rule in Rule:
         broken = [symptom for symptom in symptoms if symptom.rule is rule]
-        told = broken[: 1 if rule is Rule.PORTS else MAX_TOLD]
+        told = broken[: 1 if rule in _OF_MACHINES else MAX_TOLD]
         lines += [symptom.text for symptom in told]
-        if len(broken) > len(told) and rule is not Rule.PORTS:
+        if len(broken) > len(told) and rule not in _OF_MACHINES:
             lines.append(f"the same holds for {plural(len(broken) - len(told), 'more worker')}")
     return lines
 
@@ -82,6 +86,9 @@ def _check(worker: int, name: str, health: Health) -> Iterator[Symptom]:
         yield Symptom(Rule.FILES, worker, health.files / health.files_limit, _tell_files(name, health))
     if health.ports is not None and health.ports_range and health.ports >= FULL_PART * health.ports_range:
         yield Symptom(Rule.PORTS, worker, health.ports / health.ports_range, _tell_ports(name, health))
+    if health.set_forward_us or health.set_back_us:
+        size_us = max(health.set_forward_us, health.set_back_us)
+        yield Symptom(Rule.CLOCK, worker, size_us, _tell_clock(name, health))
 
 
 def _lasted(trouble_us: int, wall_us: int) -> bool:
@@ -134,6 +141,15 @@ def _tell_ports(name: str, health: Health) -> str:
         f"the machine of {name} used {health.ports:,} of its {health.ports_range:,} local ports for "
         "connections to one address: beyond, connections fail; keep connections open (keep-alive), use more source "
         "addresses, or widen net.ipv4.ip_local_port_range"
+    )
+
+
+def _tell_clock(name: str, health: Health) -> str:
+    ways = ((health.set_forward_us, "forward"), (health.set_back_us, "back"))
+    how = " and ".join(f"{_seconds(step_us)} {way}" for step_us, way in ways if step_us)
+    return (
+        f"the clock of the machine of {name} was set {how} while the run went on: durations and latencies are right, "
+        "for they go by another clock; times of the day, as in logs, are not"
     )
 
 

@@ -12,6 +12,7 @@ Pure: it is handed what was given. `plan.files` parses files, `cli.layers` reads
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -146,8 +147,28 @@ def setting_of(name: str) -> Setting:
 
 
 def split(text: str, kind: Kind) -> Text:
-    """A text that has no types: a list is words."""
-    return tuple(text.split()) if kind.many else text.strip()
+    """A text that has no types: a list is words, or lines."""
+    if not kind.many:
+        return text.strip()
+    return tuple(split_lines(text) if kind.lines else text.split())
+
+
+def split_lines(text: str) -> list[str]:
+    """What is on the lines of `text`, or between semicolons, but for those in brackets: k6's lists and objects may go
+    over several. Where brackets don't match, none of them counts: who reads the pieces will say what is wrong.
+    """
+    pieces, depth = [""], 0
+    for character in text:
+        depth += (character in "([{") - (character in ")]}")
+        if depth < 0:
+            break
+        if character in "\n;" and not depth:
+            pieces.append("")
+        else:
+            pieces[-1] += character
+    if depth:
+        pieces = re.split("[\n;]", text)
+    return [piece.strip() for piece in pieces if piece.strip()]
 
 
 def only_an_option(name: str, option: str) -> UsageError:

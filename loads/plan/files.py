@@ -11,6 +11,8 @@ import difflib
 import re
 import tomllib
 from collections.abc import Callable, Iterable
+from decimal import Decimal
+from math import isfinite
 from typing import Any
 
 from loads.errors import UsageError
@@ -27,8 +29,7 @@ def read_ini(text: str, file: str) -> Layer:
     Raises:
         UsageError: the file can't be read as such, or has no such section.
     """
-    # No default section: what [DEFAULT] holds for other sections is no setting of ours.
-    parser = configparser.RawConfigParser(inline_comment_prefixes=("#", ";"), default_section="")
+    parser = _ini_parser("#;")
     try:
         parser.read_string(text)
     except configparser.Error as error:
@@ -36,7 +37,26 @@ def read_ini(text: str, file: str) -> Layer:
     if not parser.has_section("loads"):
         close = difflib.get_close_matches("loads", parser.sections(), n=1)
         raise UsageError(f"{file} has no section [loads]", f"is it [{close[0]}]?" if close else "begin it with [loads]")
-    return _read_table(parser.items("loads"), f"{file} [loads]", split)
+    lines = _ini_parser("#", strict=False)
+    lines.read_string(text)
+    pairs = [
+        (key, lines.get("loads", key, fallback=value) if _has_lines(key) else value)
+        for key, value in parser.items("loads")
+    ]
+    return _read_table(pairs, f"{file} [loads]", split)
+
+
+def _ini_parser(comments: str, *, strict: bool = True) -> configparser.RawConfigParser:
+    """Without a default section: what [DEFAULT] holds for other sections is no setting of ours."""
+    return configparser.RawConfigParser(inline_comment_prefixes=tuple(comments), default_section="", strict=strict)
+
+
+def _has_lines(key: str) -> bool:
+    """Whether a semicolon divides what the setting `key` holds, where it begins a comment in others: ``a < 1 ; b < 2``
+    must not lose the half of it.
+    """
+    name = key.replace("_", "-")
+    return name in SETTINGS and SETTINGS[name].kind.lines
 
 
 def read_toml(text: str, file: str) -> Layer:
@@ -103,9 +123,11 @@ def _from_toml(raw: Any, kind: Kind) -> Text:
         items = tuple(map(str, raw))
         return items if kind.joiner is None else kind.joiner.join(items)
     if isinstance(raw, str):
-        return (raw,) if kind.many else raw
+        return split(raw, kind) if kind.lines else (raw,) if kind.many else raw
     if type(raw) not in kind.scalars:
         raise TypeError(f"is {_called(raw)}")
+    if isinstance(raw, float) and isfinite(raw):
+        return f"{Decimal(repr(raw)):f}"  # as people write it: 0.00001, not 1e-05
     return str(raw).lower() if isinstance(raw, bool) else str(raw)
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from loads.errors import UsageError
-from loads.plan.pacer import RateStage
+from loads.plan.pacer import MOST_RANDOM, Arrivals, Pacer, RateStage
 from loads.plan.profile import Stage
-from loads.units import Rate
+from loads.units import HIGHEST_RATE, Rate, format_duration
 
 DEFAULT_GRACEFUL_STOP_US = 30_000_000
 Called = Callable[[str], str]
@@ -49,6 +49,24 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
         """Whether iterations arrive at a rate."""
         return self.arrival_rate is not None or self.rates is not None
 
+    @property
+    def profile(self) -> tuple[RateStage, ...]:
+        """The rate over time, however it was said; nothing where iterations don't arrive."""
+        if self.rates is not None or self.arrival_rate is None:
+            return self.rates or ()
+        ramp_up_us = self.ramp_up_us or 0
+        hold_us = max(0, (self.duration_us or 0) - ramp_up_us)
+        return RateStage(ramp_up_us, self.arrival_rate), RateStage(hold_us, self.arrival_rate)
+
+    @property
+    def length_us(self) -> int | None:
+        """How long it lasts, all rounds together; None when iterations decide."""
+        timed = self.rates or self.stages
+        if timed:
+            return sum(stage.duration_us for stage in timed)
+        rounds = 1 if self.is_open else len(self.users or (1,))
+        return None if self.duration_us is None else rounds * self.duration_us
+
 
 def times(options: LoadOptions, agents: int) -> LoadOptions:
     """`options` as a whole, where they were meant for each of so many agents."""
@@ -68,10 +86,20 @@ def times(options: LoadOptions, agents: int) -> LoadOptions:
     )
 
 
-def find_problems(options: LoadOptions, called: Called = "--{}".format) -> list[UsageError]:
-    """All that is wrong with `options`, each with a hint; `called` names a setting as the user wrote it."""
+def find_problems(
+    options: LoadOptions,
+    called: Called = "--{}".format,
+    *,
+    think_time_us: tuple[int, int] | None = None,
+    warm_up_us: int = 0,
+) -> list[UsageError]:
+    """All that is wrong with `options`, each with a hint; `called` names a setting as the user wrote it.
+
+    `think_time_us` and `warm_up_us` are no part of the load, but go only with some.
+    """
     found = _open_problems(options, called) if options.is_open else _closed_problems(options, called)
-    return [*found, *_time_problems(options, called)]
+    beside = _problems_beside(options, called, think_time_us, warm_up_us)
+    return [*found, *_time_problems(options, called), *beside]
 
 
 def _closed_problems(options: LoadOptions, called: Called) -> Iterator[UsageError]:
@@ -82,7 +110,9 @@ def _closed_problems(options: LoadOptions, called: Called) -> Iterator[UsageErro
         if asked:
             yield UsageError(f"{called(name)} is for iterations that arrive at a rate", "give an --arrival-rate, too")
     if options.pacing_us == 0:
-        yield UsageError(f"{called('pacing')} is zero", "leave it out for iterations without a pause, or say 5s")
+        yield UsageError(
+            f"{called('pacing')} is zero", "leave it out for iterations without a pause, or say how far apart"
+        )
     stages = options.stages
     if stages is None:
         return
@@ -97,7 +127,7 @@ def _closed_problems(options: LoadOptions, called: Called) -> Iterator[UsageErro
             yield _exclude(called("stages"), called(name), "the stages hold users and times")
     if not sum(stage.duration_us for stage in stages):
         yield UsageError(f"{called('stages')} last no time", "give at least one of them a duration")
-    if not max(stage.users for stage in stages):
+    if not max((stage.users for stage in stages), default=0):
         yield UsageError(f"{called('stages')} never have a user", "give at least one of them users")
 
 
@@ -110,26 +140,41 @@ def _open_problems(options: LoadOptions, called: Called) -> Iterator[UsageError]
         yield _exclude(name, called("hits"), "the rate and the time say how many iterations there are")
     if options.pacing_us is not None:
         yield _exclude(name, called("pacing"), "a rate is for all users together, pacing for each of them")
-    if options.rates is not None:
-        given = (
-            ("arrival-rate", options.arrival_rate),
-            ("duration", options.duration_us),
-            ("ramp-up", options.ramp_up_us),
+    yield from _rate_problems(options, called) if options.arrival_rate is not None else _stage_problems(options, called)
+    rates = options.profile
+    if any(stage.rate > HIGHEST_RATE for stage in rates):
+        yield UsageError(f"{name}: 10,000,000/s in all is the most", "give a lower rate, or fewer agents")
+    elif options.poisson and Pacer(Arrivals(rates)).due > MOST_RANDOM:
+        yield UsageError(
+            f"{called('poisson')} is for up to {MOST_RANDOM:,} iterations", "leave it out, or run for a shorter time"
         )
-        for other, value in given:
-            if value is not None:
-                yield _exclude(called("stages"), called(other), "the stages hold rates and times")
-        if not sum(stage.duration_us for stage in options.rates):
-            yield UsageError(f"{called('stages')} last no time", "give at least one of them a duration")
-        elif not any(stage.rate for stage in options.rates):
-            yield UsageError(f"{called('stages')} never have a rate", "give at least one of them a rate above 0/s")
-        return
-    if options.stages is not None:
-        yield _exclude(called("arrival-rate"), called("stages"), "write the rates into the stages, like 30s:100/s")
+
+
+def _rate_problems(options: LoadOptions, called: Called) -> Iterator[UsageError]:
+    """Of one rate for a time."""
+    name = called("arrival-rate")
+    if options.stages is not None or options.rates is not None:
+        yield _exclude(name, called("stages"), "write the rates into the stages, like 30s:100/s")
     elif options.duration_us is None:
         yield UsageError(f"{name} has no end", "say how long, like -d 60s")
     if not options.arrival_rate:
         yield UsageError(f"{name} is zero", "say how many iterations start, like 500/s")
+
+
+def _stage_problems(options: LoadOptions, called: Called) -> Iterator[UsageError]:
+    """Of a rate over time."""
+    rates, name = options.profile, called("stages")
+    if options.stages is not None:
+        yield UsageError(
+            f"{name} hold users and rates", "users and rates don't mix: write 30s:50 or 30s:50/s throughout"
+        )
+    for other, value in (("duration", options.duration_us), ("ramp-up", options.ramp_up_us)):
+        if value is not None:
+            yield _exclude(name, called(other), "the stages hold rates and times")
+    if not sum(stage.duration_us for stage in rates):
+        yield UsageError(f"{name} last no time", "give at least one of them a duration")
+    elif not Pacer(Arrivals(rates)).due:
+        yield UsageError(f"{name} never have a rate", "give at least one of them a rate above 0/s, and a duration")
 
 
 def _time_problems(options: LoadOptions, called: Called) -> Iterator[UsageError]:
@@ -138,6 +183,29 @@ def _time_problems(options: LoadOptions, called: Called) -> Iterator[UsageError]
         yield UsageError(f"{duration} is zero", "say how long to run, like 30s")
     if options.duration_us and options.ramp_up_us and options.ramp_up_us > options.duration_us:
         yield UsageError(f"{ramp_up} is longer than {duration}", "the ramp is a part of the duration")
+
+
+def _problems_beside(
+    options: LoadOptions, called: Called, think_time_us: tuple[int, int] | None, warm_up_us: int
+) -> Iterator[UsageError]:
+    """Of what is said beside the load."""
+    if think_time_us is not None and think_time_us[1]:
+        if options.is_open:
+            name = called("stages" if options.arrival_rate is None else "arrival-rate")
+            yield _exclude(
+                name, called("think-time"), "users wait for what arrives; what a visitor does is in the test"
+            )
+        elif options.pacing_us is not None:
+            hint = (
+                "say one: how far apart iterations start, or how long to wait after each (--think-time 0: not at all)"
+            )
+            yield _exclude(called("pacing"), called("think-time"), hint)
+    length_us = options.length_us
+    if length_us and warm_up_us >= length_us:
+        yield UsageError(
+            f"{called('warm-up')} leaves nothing of a run of {format_duration(length_us)}",
+            "give a time that is shorter than the run",
+        )
 
 
 def _exclude(one: str, other: str, hint: str) -> UsageError:

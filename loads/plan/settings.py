@@ -49,11 +49,13 @@ class Kind:
         scalars: exact types; True is no number.
         items: the same for what an array holds; empty: no array.
         joiner: what makes one text of an array; None: each item is a text of its own.
+        lines: its items hold blanks, so that a text without types has one on each line, or `;` between them.
     """
 
     scalars: tuple[type, ...] = ()
     items: tuple[type, ...] = ()
     joiner: str | None = None
+    lines: bool = False
 
     @property
     def many(self) -> bool:
@@ -64,10 +66,12 @@ class Kind:
 CYCLE: Final = Kind(scalars=(int,), items=(int, str), joiner=":")
 STAGES: Final = Kind(items=(str,), joiner=",")
 TIME: Final = Kind(scalars=(int, float))
+PART: Final = TIME
 NUMBER: Final = Kind(scalars=(int,))
 FLAG: Final = Kind(scalars=(bool, int))
 TEXT: Final = Kind()
 LIST: Final = Kind(items=(str,))
+LINES: Final = Kind(items=(str,), lines=True)
 
 
 @dataclass(frozen=True)
@@ -197,6 +201,12 @@ def _selection(text: str) -> str:
     return text
 
 
+def _part(text: str) -> float:
+    if text.strip() == "1":
+        raise UsageError("'1' is all of them", "write 1% or 0.01 for one in a hundred, 100% for all")
+    return parse_part(text)
+
+
 def _log_level(text: str) -> str:
     if text.lower() not in LOG_LEVELS:
         raise UsageError(f"{text!r} is not a level", f"the levels are {', '.join(LOG_LEVELS)}")
@@ -238,9 +248,9 @@ _TABLE = (
     Setting("think-time", TIME, parse_think_time, '"1s-3s" or 2'),
     Setting("select", TEXT, _selection, '"login and not slow"', option="-k"),
     Setting("stop-on-failure", NUMBER, _failures, "1"),
-    Setting("threshold", LIST, _text, '["p(95) < 500ms", "failure_rate < 1%"]'),
+    Setting("threshold", LINES, _text, '["p(95) < 500ms", "failure_rate < 1%"]'),
     Setting("warm-up", TIME, parse_duration_us, '"20s" or 20'),
-    Setting("max-lost", TEXT, parse_part, '"1%" or "0.01"', default=f"{MAX_LOST:.0%}"),
+    Setting("max-lost", PART, _part, '"1%" or 0.01', default=f"{MAX_LOST:.0%}"),
     Setting("allow-invalid", FLAG, _flag, "true", default="false"),
     Setting("workers", NUMBER, _workers, '4 or "auto"', default="auto"),
     Setting("seed", NUMBER, _seed, "42"),

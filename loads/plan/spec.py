@@ -73,10 +73,11 @@ class Phase(msgspec.Struct, frozen=True):
         """The phase in a few words, for the plan that is printed before the start."""
         if self.arrivals is not None:
             return _describe_arrivals(self.arrivals, self.users)
-        users = plural(self.users, "user")
-        return self._describe_users(users) + (
-            f", one iteration every {format_duration(self.pacing_us)}" if self.pacing_us is not None else ""
-        )
+        words = self._describe_users(plural(self.users, "user"))
+        if self.pacing_us is None:
+            return words
+        count = "" if self.hits is not None else f" = {self.due:,}"
+        return f"{words}, {describe_pacing(self.pacing_us)}{count}"
 
     def _describe_users(self, users: str) -> str:
         if self.hits is not None:
@@ -144,8 +145,12 @@ def pacer_of(arrivals: Arrivals) -> Pacer:
     return Pacer(arrivals)
 
 
+@lru_cache(maxsize=64)
 def _paced(phase: Phase, pacing_us: int) -> int:
-    """How many iterations all slots together start in their time."""
+    """How many iterations all slots together start in their time: a walk over all of them, unless they are alike."""
+    begin, *rest = phase.stages
+    if not begin.duration_us and all(stage.users == phase.users for stage in phase.stages):
+        return phase.users * -(-sum(stage.duration_us for stage in rest) // pacing_us)
     return sum(
         -(-(end_us - begin_us) // pacing_us)
         for slot in range(phase.users)
@@ -155,15 +160,15 @@ def _paced(phase: Phase, pacing_us: int) -> int:
 
 
 def build_plan(options: LoadOptions, scenarios: int, *, seed: int = 0, room: int = DEFAULT_ROOM) -> Plan:
-    """The plan for `options`; `scenarios` (>= 1) tests are selected. `seed` is that of random arrivals, for which
-    there is `room` for so many users where the options don't say.
+    """The plan for `options`; `scenarios` (>= 1) tests are selected. `seed` is that of random arrivals. For those that
+    arrive there are `room` users, where the options don't say how many.
 
     Where nothing at all is said about the load, each selected test runs once.
 
     Raises:
         UsageError: with every problem of the options.
     """
-    problems = list(find_problems(options))
+    problems = find_problems(options)
     if problems:
         raise UsageError.of(problems)
     if options.is_open:
@@ -177,25 +182,23 @@ def build_plan(options: LoadOptions, scenarios: int, *, seed: int = 0, room: int
     if options.duration_us is not None:
         hold_us = options.duration_us - ramp_up_us
         phases = tuple(Phase(n, stages=(Stage(ramp_up_us, n), Stage(hold_us, n)), pacing_us=paced) for n in users)
-    else:
-        each_once = options.users is None and options.hits is None
-        hits = options.hits or (scenarios if each_once else 1,)
-        phases = tuple(Phase(n, hits=h, ramp_up_us=ramp_up_us, pacing_us=paced) for n in users for h in hits)
-        return Plan(phases, options.graceful_stop_us, each_once)
-    return Plan(phases, options.graceful_stop_us)
+        return Plan(phases, options.graceful_stop_us)
+    each_once = options.users is None and options.hits is None
+    hits = options.hits or (scenarios if each_once else 1,)
+    phases = tuple(Phase(n, hits=h, ramp_up_us=ramp_up_us, pacing_us=paced) for n in users for h in hits)
+    return Plan(phases, options.graceful_stop_us, each_once)
 
 
 def _arrive(options: LoadOptions, seed: int, room: int) -> Phase:
     """The one phase of the open model."""
-    rates = options.rates
-    if rates is None:
-        assert options.arrival_rate is not None
-        ramp_up_us = options.ramp_up_us or 0
-        steps = (ramp_up_us, (options.duration_us or 0) - ramp_up_us)
-        rates = tuple(RateStage(length_us, options.arrival_rate) for length_us in steps)
-    arrivals = Arrivals(rates, seed if options.poisson else None)
+    arrivals = Arrivals(options.profile, seed if options.poisson else None)
     due = pacer_of(arrivals).due
     return Phase(options.max_users or max(1, min(room, due)), arrivals=arrivals)
+
+
+def describe_pacing(pacing_us: int) -> str:
+    """How far apart each user's iterations start, in words."""
+    return f"one iteration every {format_duration(pacing_us)} each"
 
 
 def parse_cycle(text: str) -> tuple[int, ...]:
@@ -260,21 +263,20 @@ def parse_count(text: str) -> int:
 
 
 def _describe_arrivals(arrivals: Arrivals, users: int) -> str:
-    kind = "iterations" if arrivals.seed is None else "iterations at random times"
+    count = plural(pacer_of(arrivals).due, "iteration") + ("" if arrivals.seed is None else " at random times")
     flat = arrivals.stages
     if len(flat) == 2 and not flat[0].duration_us and flat[0].rate == flat[1].rate:
         shape = f"{format_rate(flat[1].rate)} for {format_duration(flat[1].duration_us)}"
     else:
         shape = ", ".join(_rate_steps(arrivals))
-    due = pacer_of(arrivals).due
-    return f"{due:,} {kind}, {shape}, by up to {plural(users, 'user')}"
+    return f"{count}, {shape}, by up to {plural(users, 'user')}"
 
 
 def _rate_steps(arrivals: Arrivals) -> Iterator[str]:
     before = 0
     for stage in arrivals.stages:
         if stage.duration_us and stage.rate == before:
-            yield f"{format_rate(stage.rate)} for {format_duration(stage.duration_us)}"
+            yield f"{format_rate(before) if before else 'nothing'} for {format_duration(stage.duration_us)}"
         elif stage.duration_us:
             yield f"ramp to {format_rate(stage.rate)} over {format_duration(stage.duration_us)}"
         elif stage.rate != before:

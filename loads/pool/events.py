@@ -20,6 +20,7 @@ class MemberState(Enum):
     STARTING = "starting"
     LOADING = "loading"
     LOADED = "loaded"
+    SETTING_UP = "setting up"
     FITTING = "fitting"
     READY = "ready"
     RUNNING = "running"
@@ -61,10 +62,22 @@ class Died:
 
 
 @dataclass(frozen=True)
+class SetUpRun:
+    """All are loaded, and this pool was chosen of all of the run: let one worker run setUpRun.
+
+    `RunIsSetUp` follows, or `Refused`. What it wants of the run is said here as in Begin, which comes after it.
+    """
+
+    server_url: str | None = None
+    http: HttpOptions = field(default_factory=HttpOptions)
+
+
+@dataclass(frozen=True)
 class Begin:
     """The owner agrees to what was loaded: get ready for these `portions` of `plan`.
 
-    Worker 0 of this pool is number `first` of the whole run. Here, and in all other events, it is called 0.
+    Worker 0 of this pool is number `first` of the whole run. Here, and in all other events, it is called 0. `run_data`
+    is what setUpRun returned, wherever it ran. The `keeper` is the pool that runs tearDownRun when it Ends.
     """
 
     plan: Plan
@@ -76,6 +89,10 @@ class Begin:
     http: HttpOptions = field(default_factory=HttpOptions)
     first: int = 0
     portions: tuple[Portion, ...] = (WHOLE,)
+    from_us: int = 0
+    """Of a phase at a rate what is due before, so long after its start, is others'."""
+    run_data: bytes = b""
+    keeper: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,7 +125,13 @@ class Lease:
 
 @dataclass(frozen=True)
 class End:
-    """No phase will follow."""
+    """No phase will follow.
+
+    The `keeper` of the run has one worker run tearDownRun, after all others of the pool are gone. None: it is who it
+    was by Begin, or, before that, who was told SetUpRun.
+    """
+
+    keeper: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -123,7 +146,7 @@ class Tick:
     """Time has passed; to be sent each second."""
 
 
-Event = Took | Said | Died | Begin | Go | Share | Lease | End | Halt | Tick
+Event = Took | Said | Died | SetUpRun | Begin | Go | Share | Lease | End | Halt | Tick
 
 # Effects: on workers, and reports to the owner.
 
@@ -162,6 +185,13 @@ class Refused:
     """The tests can't be run."""
 
     failure: LoadFailed
+
+
+@dataclass(frozen=True)
+class RunIsSetUp:
+    """setUpRun is through, and returned `data` for all workers of the run: say Begin."""
+
+    data: bytes
 
 
 @dataclass(frozen=True)
@@ -227,6 +257,7 @@ Effect = (
     | Kill
     | Took
     | AllLoaded
+    | RunIsSetUp
     | Refused
     | AllReady
     | Measured

@@ -11,10 +11,10 @@ from typing import Final
 from loads.metrics.counters import Counts
 from loads.metrics.result import Loss
 from loads.plan.share import Portion
-from loads.pool.events import Begin, Died, Effect, Go, Kill, MemberState, Tell
+from loads.pool.events import Begin, Died, Effect, Go, Kill, MemberState, SetUpRun, Tell
 from loads.pool.shares import Held, without
 from loads.units import US_PER_S
-from loads.wire.messages import Alive, Assign, Delta, Finish, LoadFailed, Start, Stop, Take, Yield
+from loads.wire.messages import Alive, Assign, Delta, Finish, LoadFailed, SetUp, Start, Stop, Take, Yield
 
 MUTE_US: Final = 5 * US_PER_S
 """How long beyond the graceful stop a worker may be silent before it is killed."""
@@ -36,6 +36,7 @@ class Member:
         heard_us: when it was heard last, or could have been; None: it has nothing to say.
         mute_at_us: when it should have come to an end.
         ready_by_us: when it should be ready; None: it is, or a person watches how the tests are loaded the first time.
+        replaces: the phase in which another died whose place it has: what was due at a rate before it is ready is gone.
         unfit: why it can't run the tests that others can.
     """
 
@@ -53,6 +54,7 @@ class Member:
     heard_us: int | None = None
     ready_by_us: int | None = None
     unfit: str | None = None
+    replaces: int | None = None
 
     @property
     def is_present(self) -> bool:
@@ -76,16 +78,22 @@ class Member:
         counts = zip(self.delivered, delta.summary.counts, strict=True)
         self.delivered = Counts(*(mine + more for mine, more in counts))
 
-    def take(self, portions: tuple[Portion, ...], from_phase: int) -> None:
-        """From phase `from_phase` on it runs these, too."""
-        self.held += tuple(Held(portion, from_phase) for portion in portions)
+    def take(self, portions: tuple[Portion, ...], from_phase: int, from_us: int = 0) -> None:
+        """From phase `from_phase` on it runs these, too; of one at a rate, what is due at `from_us` or later."""
+        self.held += tuple(Held(portion, from_phase, from_us) for portion in portions)
+
+    def set_up(self, event: SetUpRun) -> list[Effect]:
+        """Tell it to run setUpRun, for all."""
+        self.state = MemberState.SETTING_UP
+        return [Tell(self.number, SetUp(server_url=event.server_url, http=event.http))]
 
     def assign(self, begin: Begin, phase: int) -> list[Effect]:
         """Tell it what to run, while `phase` goes on or is to come."""
         self.state = MemberState.FITTING
+        now = [held for held in self.held if held.from_phase <= phase and not held.from_us]
         assign = Assign(
             worker=begin.first + self.number,
-            portions=tuple(held.portion for held in self.held if held.from_phase <= phase),
+            portions=tuple(held.portion for held in now),
             plan=begin.plan,
             seed=begin.seed,
             server_url=begin.server_url,
@@ -93,20 +101,26 @@ class Member:
             think_time_us=begin.think_time_us,
             stop_on_failure=begin.stop_on_failure,
             http=begin.http,
+            run_data=begin.run_data,
         )
-        later = [held for held in self.held if held.from_phase > phase]
-        takes = [Take(portions=(held.portion,), from_phase=held.from_phase) for held in later]
+        takes = [
+            Take(portions=(held.portion,), from_phase=held.from_phase, from_us=held.from_us)
+            for held in self.held
+            if held not in now
+        ]
         return [Tell(self.number, assign), *(Tell(self.number, take) for take in takes)]
 
-    def share(self, takes: tuple[Portion, ...], yields: tuple[Portion, ...], from_phase: int) -> list[Effect]:
+    def share(
+        self, takes: tuple[Portion, ...], yields: tuple[Portion, ...], from_phase: int, from_us: int
+    ) -> list[Effect]:
         """What it runs has changed. Who is not assigned yet will be told then."""
         self.held = without(self.held, yields)
-        self.take(takes, from_phase)
+        self.take(takes, from_phase, from_us)
         effects: list[Effect] = []
         if takes and self.is_assigned:
-            effects.append(Tell(self.number, Take(portions=takes, from_phase=from_phase)))
+            effects.append(Tell(self.number, Take(portions=takes, from_phase=from_phase, from_us=from_us)))
         if yields and self.is_assigned:
-            effects.append(Tell(self.number, Yield(portions=yields)))
+            effects.append(Tell(self.number, Yield(portions=yields, from_us=from_us)))
         return effects
 
     def get_ready(self, go: Go, now_us: int, ends_us: int | None) -> None:
@@ -120,10 +134,12 @@ class Member:
         self.heard_us = max(go.phase_at_us, now_us, self.heard_us or 0)
         if ends_us is not None:
             self.limit(ends_us + MUTE_US)
-        start = Tell(self.number, Start(phase=go.phase, run_at_us=go.run_at_us, phase_at_us=go.phase_at_us))
+        from_us = max(0, now_us - go.phase_at_us) if self.replaces == go.phase else 0
+        told = Start(phase=go.phase, run_at_us=go.run_at_us, phase_at_us=go.phase_at_us, from_us=from_us)
+        start = Tell(self.number, told)
         return [start] if lease_until_us is None else [Tell(self.number, Alive(until_us=lease_until_us)), start]
 
-    def finish(self, until_us: int) -> list[Effect]:
+    def finish(self, until_us: int, *, tear_down_run: bool = False) -> list[Effect]:
         """No phase follows. What has not loaded the tests yet is not waited for."""
         if self.state is MemberState.GONE:
             return []
@@ -134,7 +150,7 @@ class Member:
             return [Kill(self.number)]
         self.state, self.ready_by_us = MemberState.FINISHING, None
         self.mute_at_us = until_us
-        return [Tell(self.number, Finish())]
+        return [Tell(self.number, Finish(tear_down_run=tear_down_run))]
 
     def halt(self, now: bool, until_us: int) -> list[Effect]:
         """Let it start nothing more."""
@@ -157,10 +173,13 @@ class Member:
             return []
         return [Tell(self.number, Alive(until_us=lease_until_us))]
 
-    def successor(self, last_us: int, from_phase: int | None) -> Member:
-        """Who takes its place: at once, or not before `from_phase`, as iterations that are due run only once."""
+    def successor(self, last_us: int, from_phase: int | None, during: int | None) -> Member:
+        """Who takes its place: at once, `during` a phase, or not before `from_phase`, as iterations that are due run
+        only once.
+        """
         held = tuple(replace(each, from_phase=max(each.from_phase, from_phase or 0)) for each in self.held)
-        return Member(self.number, held, last_us=last_us, deaths_us=self.deaths_us)
+        phase = None if from_phase is not None else during
+        return Member(self.number, held, last_us=last_us, deaths_us=self.deaths_us, replaces=phase)
 
     def limit(self, until_us: int) -> None:
         """It has to come to an end until then, or before."""
@@ -196,10 +215,10 @@ class Member:
         return loss, missing
 
 
-def died_early(died: Died) -> LoadFailed:
+def died_early(died: Died, in_set_up: bool) -> LoadFailed:
     """Why the tests can't be run: a worker died before the run began."""
     return LoadFailed(
-        message=f"worker {died.worker} {died.reason} before the run began",
+        message=f"worker {died.worker} {died.reason} {'in setUpRun' if in_set_up else 'before the run began'}",
         hint="see what it printed above; --workers 0 runs the tests inside this command",
         traceback="",
     )

@@ -31,6 +31,7 @@ from loads.pool.events import (
     PhaseOver,
     Refused,
     Resumed,
+    RunIsSetUp,
     Said,
     Shared,
     Spawn,
@@ -49,7 +50,20 @@ _TICK_S = 1.0
 _STRAGGLERS_S = 0.5
 """How long a dead worker's socket may be held open by a child of the test before it is given up."""
 
-Report = Took | AllLoaded | Refused | AllReady | Measured | PhaseOver | Resumed | Shared | Lost | AllGone | Printed
+Report = (
+    Took
+    | AllLoaded
+    | RunIsSetUp
+    | Refused
+    | AllReady
+    | Measured
+    | PhaseOver
+    | Resumed
+    | Shared
+    | Lost
+    | AllGone
+    | Printed
+)
 
 
 @dataclass(frozen=True)
@@ -105,7 +119,7 @@ class WorkerPool:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def handle(self, event: Event) -> None:
-        """Put an event of the owner's (Begin, Go, Share, Lease, End, Halt) to the state and do what follows."""
+        """Put an event of the owner's (SetUpRun, Begin, Go, Share, Lease, End, Halt) to the state; do what follows."""
         for effect in self._state.handle(event, time.monotonic_ns() // 1_000):
             self._perform(effect)
 

@@ -26,10 +26,11 @@ def difference(before: Iterable[Portion], after: Iterable[Portion]) -> tuple[tup
 
 @dataclass(frozen=True)
 class Held:
-    """A portion that a worker runs from phase `from_phase` on."""
+    """A portion that a worker runs from phase `from_phase` on; of one at a rate, what is due at `from_us` or later."""
 
     portion: Portion
     from_phase: int = 0
+    from_us: int = 0
 
 
 def without(held: Iterable[Held], given: Iterable[Portion]) -> tuple[Held, ...]:

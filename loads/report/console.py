@@ -9,8 +9,10 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 
+from loads.metrics.histogram import Histogram
 from loads.metrics.result import Result
 from loads.metrics.summary import ErrorGroup, ErrorKey, Series
+from loads.metrics.threshold import Standing, State
 from loads.report.figures import (
     by_url,
     has_many_tests,
@@ -20,12 +22,21 @@ from loads.report.figures import (
     percentiles_ms,
     printable,
     rate_per_s,
+    short_time,
 )
 from loads.units import US_PER_S, format_duration, plural
 
 BAR_WIDTH = 62
 MAX_ROWS = 20
+_MAX_TEXT = 60
+"""A longer threshold pushes its own value to the right, not those of the others."""
 _HEADS = ("hits", "p50", "p90", "p95", "p99", "p99.9", "max", "series")
+_MARKS = {
+    State.PASSED: "ok",
+    State.CROSSED: "FAILED",
+    State.NO_DATA: "no data",
+    State.PENDING: "undecided",
+}
 _PHASE_HEADS = ("opened", "dns", "connect", "tls", "first byte", "body", "series")
 
 
@@ -83,6 +94,7 @@ def new_lines(result: Result) -> Iterator[str]:
     yield from _blocks(result)
     for warning in result.warnings:
         yield f"Warning: {warning}"
+    yield from threshold_lines(result.thresholds)
     yield verdict_line(result)
 
 
@@ -102,18 +114,60 @@ def verdict_line(result: Result) -> str:
 
 
 def _percentiles(result: Result) -> Iterator[str]:
-    many = has_many_tests(result)
-    rows = [
-        (f"{series.hits:,}", *percentiles_ms(series.service), label(key, with_scenario=many))
-        for key, series in ordered_series(result)
-    ]
-    if not rows:
+    """Service times; where starts were planned, response times come first."""
+    series = ordered_series(result)
+    if not series:
         yield "Service times: nothing was measured"
         return
-    yield "Service times in ms, to the end of the body (no start times were planned: response times are the same):"
+    planned = result.info.has_starts
+    if planned:
+        yield "Response times in ms, which is what users feel: service time plus how late the iteration began:"
+        yield from _times(result, [(each.hits + each.unstarted, each.response_or_service) for _, each in series])
+        unstarted = sum(each.unstarted for _, each in series)
+        if unstarted:
+            waited = "these count with the time that they waited, a lower bound"
+            yield f"Of the iterations {unstarted:,} never began: {waited}"
+        yield ""
+        yield "Service times in ms, to the end of the body, without that lateness:"
+    else:
+        yield "Service times in ms, to the end of the body (no start times were planned: response times are the same):"
+    yield from _times(result, [(each.hits, each.service) for _, each in series])
+    if planned:
+        yield ""
+        yield from _lateness(result)
+
+
+def _times(result: Result, columns: Sequence[tuple[int, Histogram]]) -> Iterator[str]:
+    """The table for all series: `columns` has the count and the times of each."""
+    many = has_many_tests(result)
+    rows = [
+        (f"{count:,}", *percentiles_ms(times), label(key, with_scenario=many) + _unstarted(count - series.hits))
+        for (key, series), (count, times) in zip(ordered_series(result), columns, strict=True)
+    ]
     yield from _table([_HEADS, *rows[:MAX_ROWS]])
     if len(rows) > MAX_ROWS:
         yield f"... and {len(rows) - MAX_ROWS} more series; --output json=FILE has all"
+
+
+def _unstarted(count: int) -> str:
+    return f", {count:,} unstarted" if count else ""
+
+
+def _lateness(result: Result) -> Iterator[str]:
+    """How well the start times were kept, and whose doing it was that they weren't."""
+    pace = result.summary.pace
+    started, awaited = pace.lateness.count, pace.delay.count
+    told = "; there was a free user for each" if started else ""
+    if started > awaited:
+        told = f"; {started - awaited:,} of {started:,} iterations began late for want of a free user"
+    yield f"Lateness: {_spread(pace.lateness)}{told}"
+    if awaited and started > awaited:
+        yield f"Lateness of the others, which is the load generator's own: {_spread(pace.delay)}"
+
+
+def _spread(times: Histogram) -> str:
+    p50, p99 = times.percentiles_us((0.5, 0.99))
+    return f"p50 {short_time(p50)}, p99 {short_time(p99)}, max {short_time(times.max_us if times.counts else None)}"
 
 
 def _phases(result: Result) -> Iterator[str]:
@@ -148,13 +202,16 @@ def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
 
 def _accounts(result: Result) -> Iterator[str]:
     totals, hits = result.summary.totals, result.summary.hits
-    rest = [
-        (result.unstarted, "unstarted"),
-        (totals.interrupted, "interrupted"),
-        (result.lost_iterations, "lost"),
-    ]
-    told = "".join(f", {count:,} {word}" for count, word in rest if count)
-    yield f"Iterations: {totals.ended:,} of {result.due:,} ended{told}"
+    unstarted = result.unstarted
+    rest = [(totals.interrupted, "interrupted"), (result.lost_iterations, "lost")]
+    if result.info.has_starts:
+        never = f", {unstarted:,} never did (unstarted)" if unstarted else ""
+        yield f"Iterations: {result.started:,} of {result.due:,} planned started{never}"
+        told = "".join(f", {count:,} {word}" for count, word in rest if count)
+        yield f"Of those that started: {totals.ended:,} ended{told}"
+    else:
+        told = "".join(f", {count:,} {word}" for count, word in [(unstarted, "unstarted"), *rest] if count)
+        yield f"Iterations: {totals.ended:,} of {result.due:,} ended{told}"
     if totals.skipped:
         yield f"Skipped: {totals.skipped}"
     unsent = f", {hits.unsent:,} unsent" if hits.unsent else ""
@@ -172,6 +229,26 @@ def _losses(result: Result) -> Iterator[str]:
         if loss.worker is None:
             what = f"what {plural(loss.users, 'user')} did, at least {plural(loss.iterations, 'iteration')}"
         yield f"Lost: {what}, {span}: {who} {loss.reason}"
+
+
+def threshold_lines(thresholds: Sequence[Standing]) -> Iterator[str]:
+    """What was asked of the run and what came of it, a line each; nothing where nothing was asked."""
+    if not thresholds:
+        return
+    yield "Thresholds:"
+    marks = [_MARKS[standing.state] for standing in thresholds]
+    texts = [standing.text for standing in thresholds]
+    width = max((len(text) for text in texts if len(text) <= _MAX_TEXT), default=0)
+    for standing, mark, text in zip(thresholds, marks, texts, strict=True):
+        yield f"  {mark:<{max(map(len, marks))}}  {text:<{width}}  {_outcome(standing)}".rstrip()
+
+
+def _outcome(standing: Standing) -> str:
+    """``612ms, crossed at 12.0 s, which ended the run``; nothing without data, for the mark says that."""
+    if standing.value is None:
+        return ""
+    when = "" if standing.crossed_us is None else f", crossed at {standing.crossed_us / US_PER_S:.1f} s"
+    return f"{standing.shown}{when}{', which ended the run' if standing.aborted else ''}"
 
 
 def _blocks(result: Result) -> Iterator[str]:
@@ -208,10 +285,10 @@ def headline(key: ErrorKey, group: ErrorGroup) -> str:
 
 
 def done_part(result: Result) -> float:
-    """How much of the plan was done, 0..1."""
-    if result.info.due is not None:
+    """How much of the plan was done, 0..1: of its time where that decides, else of its iterations."""
+    planned_us = result.info.duration_us
+    if planned_us is None and result.info.due is not None:
         return (result.due - result.unstarted) / result.due if result.due else 1.0
-    planned_us = result.info.duration_us or 0
     part = (result.duration_us or 0) / planned_us if planned_us else 1.0
     return 1.0 if result.stop is None and part > 0.9 else min(1.0, part)
 

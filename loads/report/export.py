@@ -11,12 +11,18 @@ from loads.metrics.health import Health, joined
 from loads.metrics.histogram import Histogram
 from loads.metrics.phases import Phases
 from loads.metrics.result import Loss, Result
+from loads.metrics.rules import Rules
 from loads.metrics.summary import Series, SeriesKey
+from loads.metrics.threshold import Standing
+from loads.metrics.timeline import Row
 from loads.report.figures import QUANTILES, ordered_series, rate_per_s, users_in
 from loads.units import US_PER_S
 
 SCHEMA: Final = 1
 _NAMES: Final = ("p50_ms", "p90_ms", "p95_ms", "p99_ms", "p999_ms")
+_TIMES: Final = {"p50_ms": 0.5, "p95_ms": 0.95, "p99_ms": 0.99}
+_LATE: Final = {"p50_ms": 0.5, "p99_ms": 0.99}
+"""Of a point of the timeline."""
 
 
 def to_json(result: Result) -> bytes:
@@ -38,6 +44,7 @@ def as_document(result: Result) -> dict[str, Any]:
         "blocks": _blocks(result),
         "timeline": _timeline(result, duration_us),
         "health": [_health(worker, health.total) for worker, health in sorted(result.health.items())],
+        "thresholds": [_threshold(standing) for standing in result.thresholds],
         "verdict": judgement.verdict.value,
         "reasons": judgement.reasons,
         "exit_code": int(judgement.exit_code),
@@ -66,6 +73,28 @@ def _run(result: Result) -> dict[str, Any]:
         "losses": [_loss(loss) for loss in result.losses],
         "unrun_user_s": _seconds(result.unrun_us),
         "warnings": result.warnings,
+        "rules": _rules(info.rules),
+    }
+
+
+def _rules(rules: Rules) -> dict[str, Any]:
+    return {
+        "thresholds": rules.thresholds,
+        "warm_up_s": _seconds(rules.warm_up_us),
+        "max_lost": rules.max_lost,
+        "allow_invalid": rules.allow_invalid,
+    }
+
+
+def _threshold(standing: Standing) -> dict[str, Any]:
+    return {
+        "expression": standing.text,
+        "state": standing.state.value,
+        "failed": standing.failed,
+        "value": standing.value,
+        "shown": standing.shown,
+        "crossed_s": None if standing.crossed_us is None else _seconds(standing.crossed_us),
+        "aborted": standing.aborted,
     }
 
 
@@ -85,9 +114,11 @@ def _loss(loss: Loss) -> dict[str, Any]:
 
 
 def _totals(result: Result, duration_us: int) -> dict[str, Any]:
-    totals, hits = result.summary.totals, result.summary.hits
+    totals, hits, pace = result.summary.totals, result.summary.hits, result.summary.pace
+    planned = result.info.has_starts
     return {
         "iterations": totals.ended,
+        "planned": result.due,
         "due": result.due,
         "started": result.started,
         "ended": totals.ended,
@@ -108,6 +139,11 @@ def _totals(result: Result, duration_us: int) -> dict[str, Any]:
         "bytes_received": hits.bytes_received,
         "connections": hits.connections,
         "phases": _phases(hits.phases),
+        "retired": totals.retired,
+        "service": _distribution(hits.service),
+        "response": _distribution(hits.response_or_service),
+        "lateness": _counted(pace.lateness) if planned else None,
+        "delay": _counted(pace.delay) if planned else None,
     }
 
 
@@ -129,6 +165,7 @@ def _series(key: SeriesKey, series: Series) -> dict[str, Any]:
         "response": _distribution(series.response_or_service),
         "connections": series.connections,
         "phases": _phases(series.phases),
+        "unstarted": series.unstarted,
     }
 
 
@@ -142,6 +179,11 @@ def _distribution(histogram: Histogram) -> dict[str, float | None]:
         **{name: _ms(value) for name, value in values.items()},
         "max_ms": _ms(histogram.max_us if filled else None),
     }
+
+
+def _counted(histogram: Histogram) -> dict[str, float | None]:
+    """A distribution of which nothing else tells how many there are."""
+    return {"count": histogram.count, **_distribution(histogram)}
 
 
 def _phases(phases: Phases) -> dict[str, dict[str, float | None]]:
@@ -188,25 +230,33 @@ def _blocks(result: Result) -> list[dict[str, Any]]:
 
 
 def _timeline(result: Result, duration_us: int) -> list[dict[str, Any]]:
-    rows = []
-    for row in result.timeline.rows():
-        p50, p95, p99 = row.point.service.percentiles_us((0.5, 0.95, 0.99))
-        rows.append(
-            {
-                "t_s": _seconds(row.t_us),
-                "width_s": _seconds(row.width_us),
-                "users": users_in(row, duration_us, result.info.users),
-                "hits": row.point.hits,
-                "failures": row.point.failures,
-                "errors": row.point.errors,
-                "p50_ms": _ms(p50),
-                "p95_ms": _ms(p95),
-                "p99_ms": _ms(p99),
-                "cpu_share": _share(row.point.cpu_share),
-                "lag_ms": _ms(row.point.lag_us),
-            }
-        )
-    return rows
+    return [_point(row, duration_us, result.info.users) for row in result.timeline.rows()]
+
+
+def _point(row: Row, duration_us: int, users: int) -> dict[str, Any]:
+    point = row.point
+    return {
+        "t_s": _seconds(row.t_us),
+        "width_s": _seconds(row.width_us),
+        "users": users_in(row, duration_us, users),
+        "started": point.started,
+        "hits": point.hits,
+        "failures": point.failures,
+        "errors": point.errors,
+        **_percentiles("", point.service, _TIMES),
+        **_percentiles("response_", point.response, _TIMES),
+        **_percentiles("lateness_", point.lateness, _LATE),
+        "cpu_share": _share(point.cpu_share),
+        "lag_ms": _ms(point.lag_us),
+    }
+
+
+def _percentiles(prefix: str, histogram: Histogram | None, quantiles: dict[str, float]) -> dict[str, float | None]:
+    """Those of one point; null where nothing was measured, or nothing planned."""
+    if histogram is None:
+        return dict.fromkeys(prefix + name for name in quantiles)
+    values = histogram.percentiles_us(list(quantiles.values()))
+    return {prefix + name: _ms(value) for name, value in zip(quantiles, values, strict=True)}
 
 
 def _health(worker: int, health: Health) -> dict[str, Any]:

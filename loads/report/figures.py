@@ -87,6 +87,13 @@ def milliseconds(value_us: float | None) -> str:
     return f"{value_ms:.1f}" if value_ms >= 9.995 else f"{value_ms:.2f}"
 
 
+def short_time(value_us: float | None) -> str:
+    """``0.21 ms``, and from a second on ``6.1 s``; a dash for none."""
+    if value_us is None:
+        return "-"
+    return f"{milliseconds(value_us)} ms" if value_us < US_PER_S else f"{value_us / US_PER_S:,.1f} s"
+
+
 def percentiles_ms(histogram: Histogram) -> list[str]:
     """p50, p90, p95, p99, p99.9 and the maximum, for people."""
     maximum = histogram.max_us if histogram.counts else None
@@ -103,11 +110,31 @@ def users_in(row: Row, end_us: int, most: int) -> int:
     return min(most, round(row.point.users_us / covered_us))
 
 
-def recent_rate(result: Result) -> float:
-    """Hits per second over the last full seconds of the timeline."""
+class Recent(NamedTuple):
+    """The last full seconds of a run."""
+
+    hits_per_s: float
+    started_per_s: float
+    lateness: Histogram
+
+    @property
+    def late_p99(self) -> str:
+        """How late all but one in a hundred iterations began at most, for people."""
+        return short_time(self.lateness.percentile_us(0.99))
+
+
+def recent(result: Result) -> Recent:
+    """What the last full seconds of the timeline tell."""
     rows = [row for row in result.timeline.rows(last=_RECENT_ROWS + 1) if row.width_us == US_PER_S]
-    full = rows[:-1] if len(rows) > 1 else rows
-    return sum(row.point.hits for row in full) / len(full) if full else 0.0
+    points = [row.point for row in (rows[:-1] if len(rows) > 1 else rows)]
+    lateness = Histogram()
+    for point in points:
+        if point.lateness is not None:
+            lateness.merge(point.lateness)
+    seconds = len(points) or 1
+    return Recent(
+        sum(point.hits for point in points) / seconds, sum(point.started for point in points) / seconds, lateness
+    )
 
 
 def warning_now(result: Result, elapsed_us: int) -> str | None:

@@ -13,7 +13,8 @@ from rich.live import Live
 from rich.text import Text
 
 from loads.metrics.result import Result
-from loads.report.figures import milliseconds, recent_rate, warning_now
+from loads.metrics.threshold import State
+from loads.report.figures import milliseconds, recent, warning_now
 from loads.report.panel import draw
 from loads.units import US_PER_S, format_duration
 
@@ -40,6 +41,8 @@ class PlainScreen:
         self._program = program
         self._names = _Names()
         self._next_us = _PLAIN_EVERY_US
+        self._told: set[str] = set()
+        """Thresholds that failed, and were told of."""
 
     def planned(self, result: Result) -> None:
         """Print the plan."""
@@ -51,6 +54,7 @@ class PlainScreen:
     def progress(self, result: Result, elapsed_us: int) -> None:
         """Print a line when one is due."""
         self._names.result = result
+        self._tell_crossed(result)
         if elapsed_us < self._next_us:
             return
         self._next_us = (elapsed_us // _PLAIN_EVERY_US + 1) * _PLAIN_EVERY_US
@@ -74,6 +78,13 @@ class PlainScreen:
 
     def close(self) -> None:
         """Nothing is left on the screen."""
+
+    def _tell_crossed(self, result: Result) -> None:
+        """Say of each threshold once that it failed."""
+        for standing in result.thresholds:
+            if standing.state is State.CROSSED and standing.text not in self._told:
+                self._told.add(standing.text)
+                self._write(f"Threshold crossed: {standing.text}: {standing.shown}")
 
 
 class LiveScreen:
@@ -167,11 +178,15 @@ class QuietScreen:
 
 
 def summary_line(result: Result, elapsed_us: int) -> str:
-    """How the run stands, in one line."""
-    hits, totals = result.summary.hits, result.summary.totals
-    p95 = milliseconds(hits.service.percentile_us(0.95))
+    """How the run stands, in one line; of a run that has start times response times, and how well those are kept."""
+    hits, totals, now = result.summary.hits, result.summary.totals, recent(result)
+    planned = result.info.has_starts
+    times = hits.response_or_service if planned else hits.service
+    p95 = milliseconds(times.percentile_us(0.95))
+    pace = f"started {now.started_per_s:,.0f}/s  late p99 {now.late_p99}  " if planned else ""
     return (
-        f"{format_duration(elapsed_us // US_PER_S * US_PER_S):>6}  {sum(result.users.values())} users  "
-        f"{hits.hits:,} hits  {recent_rate(result):,.0f}/s  p95 {p95} ms  "
+        f"{format_duration(elapsed_us // US_PER_S * US_PER_S):>6}  {sum(result.users.values())} users"
+        f"{' busy' if result.info.is_open else ''}  {pace}"
+        f"{hits.hits:,} hits  {now.hits_per_s:,.0f}/s  {'response ' if planned else ''}p95 {p95} ms  "
         f"{totals.failures:,} failures  {totals.errors:,} errors"
     )

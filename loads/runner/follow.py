@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from loads.metrics.result import Result
+from loads.wire.messages import Loaded
 
 
 class Follower(Protocol):
@@ -24,3 +25,10 @@ class Follower(Protocol):
 
     def asked(self, question: str | None) -> None:
         """The user is asked `question` until it is None; what goes on is shown meanwhile."""
+
+
+def tell_set_up(follower: Follower, loaded: Loaded) -> None:
+    """Say what the run waits for before it begins."""
+    names = [name for name in loaded.once if name.endswith(".setUpRun")]
+    if names:
+        follower.noticed(f"running {', '.join(names)}, once for the whole run")

@@ -51,7 +51,20 @@ SLOW_US: Final = 10 * US_PER_S
 """Who gets ready for longer is named."""
 _HELD: Final = frozenset({RunState.WAITING, RunState.PREPARING, RunState.FITTING})
 """Before the start."""
-_NUMBERED: Final = frozenset(Stage) - {Stage.PREPARING, Stage.LOADED, Stage.FAILED}
+_NUMBERED: Final = frozenset(Stage) - {
+    Stage.PREPARING,
+    Stage.LOADED,
+    Stage.SETTING_UP,
+    Stage.SET_UP,
+    Stage.FAILED,
+}
+
+_SLOW: Final = {
+    Stage.PREPARING: "get the bundle and load the tests",
+    Stage.SETTING_UP: "run setUpRun",
+    Stage.FITTING: "run their fixtures",
+}
+"""For what the others may have to wait, and it may take its time."""
 
 T = TypeVar("T")
 Read = Callable[[str, int, int], tuple[bytes, int]]
@@ -107,7 +120,8 @@ class Following:
         self._lines: list[Line] = []
         self._notices: list[str] = []
         self._seats: Sequence[Seated] = ()
-        self._told: RunState | None = None
+        self._told_ready = False
+        self._told_slow: set[Stage] = set()
         self._entered_us = 0
 
     def __repr__(self) -> str:
@@ -199,7 +213,15 @@ class Following:
     def _update(self, update: Update, now_us: int) -> None:
         self._set_clock(update.elapsed_us, now_us)
         if self.result is not None:
-            fold(self.result, update.spans, update.users, update.gone, update.losses, update.warnings)
+            fold(
+                self.result,
+                update.spans,
+                update.users,
+                update.gone,
+                update.losses,
+                update.warnings,
+                update.thresholds,
+            )
             if update.seats is not None:
                 self.result.places += _new_places(self.result.places, update.seats)
         self._enter(update.state, update.seats, now_us)
@@ -218,8 +240,8 @@ class Following:
             self.state, self._entered_us = state, now_us
         if seats is not None:
             self._seats = seats
-        if state is RunState.PREPARING and self._told is None and seats:
-            self._told = RunState.WAITING
+        if state is RunState.PREPARING and not self._told_ready and seats:
+            self._told_ready = True
             names = ", ".join(seat.agent for seat in seats)
             self._follower.noticed(f"getting ready on {plural(len(seats), 'agent')}: {names}")
         if self.result is not None and not self._planned:
@@ -228,14 +250,13 @@ class Following:
 
     def _tell_slow(self, now_us: int) -> None:
         """Say once for whom the others wait: packages that are installed, or fixtures, may take their time."""
-        awaited = {RunState.PREPARING: Stage.PREPARING, RunState.FITTING: Stage.FITTING}
-        if self.state not in awaited or self._told is self.state or now_us - self._entered_us < SLOW_US:
+        if self.state not in (RunState.PREPARING, RunState.FITTING) or now_us - self._entered_us < SLOW_US:
             return
-        late = [seat.agent for seat in self._seats if seat.stage is awaited[self.state]]
-        if late:
-            self._told = self.state
-            doing = "get the bundle and load the tests" if self.state is RunState.PREPARING else "run their fixtures"
-            self._follower.noticed(f"waiting for {', '.join(late)} to {doing}")
+        for stage, doing in _SLOW.items():
+            late = [seat.agent for seat in self._seats if seat.stage is stage]
+            if late and stage not in self._told_slow:
+                self._told_slow.add(stage)
+                self._follower.noticed(f"waiting for {', '.join(late)} to {doing}")
 
     def _leave_if_due(self) -> None:
         if self._stays is None or self.run is None or self.outcome is not None:

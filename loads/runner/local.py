@@ -16,11 +16,25 @@ from loads.errors import NotStarted
 from loads.metrics.result import Result
 from loads.metrics.verdict import Stop
 from loads.plan.spec import Plan
-from loads.pool.events import AllGone, AllLoaded, AllReady, Begin, End, Go, Halt, Lost, Measured, PhaseOver, Refused
+from loads.pool.events import (
+    AllGone,
+    AllLoaded,
+    AllReady,
+    Begin,
+    End,
+    Go,
+    Halt,
+    Lost,
+    Measured,
+    PhaseOver,
+    Refused,
+    RunIsSetUp,
+    SetUpRun,
+)
 from loads.pool.limits import count_workers, find_doubts
 from loads.pool.output import Printed
 from loads.pool.pool import Report, WorkerPool
-from loads.runner.follow import Follower
+from loads.runner.follow import Follower, tell_set_up
 from loads.runner.spec import TestsRefused, plan_here
 from loads.units import format_duration
 from loads.wire.fold import tell_loss
@@ -55,6 +69,9 @@ class _LocalRun:
         self._result: Result | None = None
         self._run_at_us: int | None = None
         self._stop: Stop | None = None
+        self._keeps = False
+        """Whether setUpRun was begun, so that tearDownRun is to run whatever happens."""
+        self._refusal: TestsRefused | None = None
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def run(self, directory: Path) -> Result:
@@ -76,10 +93,16 @@ class _LocalRun:
         finally:
             for number in _SIGNALS:
                 loop.remove_signal_handler(number)
+        if self._refusal is not None:
+            raise self._refusal
         if self._result is None:
             raise NotStarted("stopped before the first iteration")
         self._result.conclude(self._stop)
         return self._result
+
+    @property
+    def _is_ending(self) -> bool:
+        return self._stop is not None or self._refusal is not None
 
     def _report(self, report: Report) -> None:
         try:
@@ -93,16 +116,25 @@ class _LocalRun:
             case Printed(worker, line):
                 self._follower.printed(worker, line)
             case Refused(failure):
-                if not self._over.done():
-                    self._over.set_exception(TestsRefused(failure))
+                self._refuse(TestsRefused(failure))
             case AllLoaded(loaded):
                 self._plan, info = plan_here(self._spec, loaded, self._workers)
                 self._result = Result(info=info, warnings=find_doubts(self._plan, self._workers))
                 self._follower.planned(self._result)
-                self._handle(self._begin(self._plan) if self._stop is None else End())
+                if self._stop is not None:
+                    self._handle(End())
+                elif loaded.once:
+                    self._keeps = True
+                    tell_set_up(self._follower, loaded)
+                    self._handle(SetUpRun(self._spec.server_url, self._spec.http))
+                else:
+                    self._handle(self._begin(self._plan))
+            case RunIsSetUp(data):
+                assert self._plan is not None
+                self._handle(End() if self._is_ending else self._begin(self._plan, data))
             case AllReady():
                 self._run_at_us = _now_us() + _HEAD_START_US
-                self._handle(Go(0, self._run_at_us, self._run_at_us) if self._stop is None else End())
+                self._handle(End() if self._is_ending else Go(0, self._run_at_us, self._run_at_us))
             case AllGone():
                 if not self._over.done():
                     self._over.set_result(None)
@@ -120,7 +152,7 @@ class _LocalRun:
             case PhaseOver(phase, ended_us):
                 self._result.duration_us = ended_us
                 self._result.users.clear()
-                if self._stop is None and phase + 1 < len(self._plan.phases):
+                if not self._is_ending and phase + 1 < len(self._plan.phases):
                     assert self._run_at_us is not None
                     self._handle(Go(phase + 1, self._run_at_us, _now_us() + _HEAD_START_US))
                 else:
@@ -132,7 +164,17 @@ class _LocalRun:
                 told = tell_loss(self._result, report.loss, replaced=report.replaced, given_up=report.given_up)
                 self._follower.noticed(told)
 
-    def _begin(self, plan: Plan) -> Begin:
+    def _refuse(self, refusal: TestsRefused) -> None:
+        """The run makes no sense. What was set up for it is torn down before that is said."""
+        if not self._keeps:
+            if not self._over.done():
+                self._over.set_exception(refusal)
+        elif not self._is_ending:
+            self._refusal = refusal
+            self._handle(Halt(now=False))
+            self._handle(End())
+
+    def _begin(self, plan: Plan, run_data: bytes = b"") -> Begin:
         spec = self._spec
         return Begin(
             plan=plan,
@@ -142,6 +184,8 @@ class _LocalRun:
             think_time_us=spec.think_time_us,
             stop_on_failure=spec.stop_on_failure,
             http=spec.http,
+            run_data=run_data,
+            keeper=self._keeps,
         )
 
     def _stop_on_failure(self, result: Result) -> None:
@@ -151,7 +195,7 @@ class _LocalRun:
             self._follower.noticed(f"stopping after {result.trouble:,} failures and errors")
             self._handle(Halt(now=False))
 
-    def _handle(self, event: Begin | Go | End | Halt) -> None:
+    def _handle(self, event: SetUpRun | Begin | Go | End | Halt) -> None:
         assert self._pool is not None
         self._pool.handle(event)
 

@@ -7,7 +7,8 @@ from datetime import datetime
 
 from loads.errors import UsageError
 from loads.metrics.result import RunInfo
-from loads.plan.spec import Plan
+from loads.plan.spec import DEFAULT_ROOM, Plan
+from loads.pool.limits import room_for_users
 from loads.wire.messages import Loaded, LoadFailed
 from loads.wire.run import RunSpec, plan_run
 
@@ -29,4 +30,12 @@ def new_seed() -> int:
 
 def plan_here(spec: RunSpec, loaded: Loaded, workers: int) -> tuple[Plan, RunInfo]:
     """The plan of a run that begins now on this machine, and what a report says of it."""
-    return plan_run(spec, loaded, workers, run=secrets.token_hex(4), started_at=datetime.now().astimezone())
+    guessed = spec.load.is_open and spec.load.max_users is None
+    return plan_run(
+        spec,
+        loaded,
+        workers,
+        run=secrets.token_hex(4),
+        started_at=datetime.now().astimezone(),
+        room=room_for_users(workers) if guessed else DEFAULT_ROOM,
+    )

@@ -9,6 +9,8 @@ Every peer of the broker begins with `Hello`, whose shape never changes, and hea
                     <- Accepted     Prepare         ->              reserved: get the bundle, load the tests
                                     Chunk ...       ->              <- Fetch ...
                                                                     <- Standing(LOADED)
+                                    SetUp           ->              one of all: run setUpRun
+                                                                    <- Standing(SET_UP) what it returned
                                     Fit             ->              the plan, and your portions of it
                                                                     <- Standing(READY)  the barrier
                     <- Snapshot     Go              ->              start phase 0 at that time
@@ -16,7 +18,8 @@ Every peer of the broker begins with `Hello`, whose shape never changes, and hea
                                     Hold            ->              your portions are others now
                                                                     <- Standing(RESTING) through with the phase
                                     Go ...          ->              the next one, or
-                                    Wind            ->              no phase will follow: finish
+                                    Wind            ->              no phase will follow: finish; the run's keeper
+                                                                    is told last, and runs tearDownRun
                                                                     <- Complete          nothing follows batch n
                     <- Ended        Release         ->              all of it is stored: forget the run
 
@@ -25,7 +28,7 @@ not edge: an agent says in each beat where it stands, the broker says again what
 is there already does nothing. A message that is lost with a connection costs a second, not a run.
 
 Times: `_us` are microseconds. `sent_us` is the sender's monotonic clock, `broker_us` and what is named `at_us` the
-broker's, all else counts from the run's start.
+broker's, all else counts from the run's start. `from_us` counts from the phase's.
 """
 
 from __future__ import annotations
@@ -39,9 +42,10 @@ import msgspec
 from loads.metrics.health import Health
 from loads.metrics.result import Loss, Result
 from loads.metrics.summary import Summary
+from loads.metrics.threshold import Standing as ThresholdStanding
 from loads.plan.share import Portion
 from loads.plan.spec import Plan
-from loads.wire.messages import Loaded
+from loads.wire.messages import Loaded, RunData
 from loads.wire.run import RunSpec
 
 CHUNK_BYTES: Final = 256 * 1024
@@ -84,6 +88,9 @@ class Stage(Enum):
 
     PREPARING = "preparing"
     LOADED = "loaded"
+    SETTING_UP = "setting up"
+    """One agent of a run whose tests have a setUpRun; all others wait for it, loaded."""
+    SET_UP = "set up"
     FITTING = "fitting"
     READY = "ready"
     RUNNING = "running"
@@ -191,9 +198,11 @@ class Standing(_Message, frozen=True):
         phase: the one it is in, or through with.
         ended_us: RESTING: when its last iteration ended.
         run_us: RUNNING and RESTING: the run's age, for a broker that lost its clock.
-        holding: the `version` of the portions that it has.
+        holding: the `version` of the portions that it has; in a phase at a rate, of those that it knows of.
+        given_us: of such a phase: what it has ever given up, it runs no more where that is due then or later.
         workers: processes that it runs.
         loaded: LOADED: what the tests are.
+        run_data: SET_UP: what setUpRun returned.
         trouble: FAILED: why.
     """
 
@@ -204,8 +213,10 @@ class Standing(_Message, frozen=True):
     ended_us: Moment = 0
     run_us: int | None = None
     holding: Moment = 0
+    given_us: Moment = 0
     workers: Processes = 0
     loaded: Loaded | None = None
+    run_data: RunData | None = None
     trouble: Trouble | None = None
 
 
@@ -256,6 +267,7 @@ class Enlist(_Message, frozen=True):
         estates: (run, incarnation) of results in its state directory that are not yet all delivered.
         standing: the run it works for.
         max_users: the most virtual users that it runs at a time; None: any number.
+        room: how many it has memory for, as it is now; None: it does not know.
     """
 
     name: str
@@ -268,6 +280,7 @@ class Enlist(_Message, frozen=True):
     estates: tuple[tuple[str, U64], ...] = ()
     standing: Standing | None = None
     max_users: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    room: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
 
 class Fare(msgspec.Struct, frozen=True, array_like=True):
@@ -351,12 +364,19 @@ class Prepare(_Message, frozen=True):
     test_dir: TestDir | None = None
 
 
+class SetUp(_Message, frozen=True):
+    """Of all agents of `run` it is you that runs setUpRun."""
+
+    run: str
+
+
 class Fit(_Message, frozen=True):
     """The plan stands: run the fixtures and wait at the barrier.
 
     Attributes:
         first: number of this agent's first worker in the run.
         portions, holding: what it is to run, and the version of that.
+        run_data: what setUpRun returned; empty: there is none.
     """
 
     run: str
@@ -364,6 +384,7 @@ class Fit(_Message, frozen=True):
     first: Moment
     portions: tuple[Portion, ...]
     holding: Moment
+    run_data: RunData = b""
 
 
 class Go(_Message, frozen=True):
@@ -379,7 +400,7 @@ class Hold(_Message, frozen=True):
     """From now on the agent's portions are these, version `holding`: take what is new, yield what is missing.
 
     What is new is run from phase `from_phase` on. Of a phase at a rate all of it changes with the iterations that are
-    due `from_us` after its start.
+    due `from_us` after its start; who has to give something up may do so later, and says when (`Standing.given_us`).
     """
 
     run: str
@@ -397,9 +418,12 @@ class Halt(_Message, frozen=True):
 
 
 class Wind(_Message, frozen=True):
-    """No phase follows: run the fixtures' ends, deliver everything, say `Complete`."""
+    """No phase follows: run the fixtures' ends, deliver everything, say `Complete`. The `keeper` runs tearDownRun, too:
+    all others are through.
+    """
 
     run: str
+    keeper: bool = False
 
 
 class Stored(_Message, frozen=True):
@@ -528,6 +552,8 @@ class Update(_Message, frozen=True):
     lines: tuple[Line, ...] = ()
     notices: tuple[str, ...] = ()
     seats: tuple[Seated, ...] | None = None
+    thresholds: tuple[ThresholdStanding, ...] | None = None
+    """How they stand; None: as before."""
 
 
 class Ended(_Message, frozen=True):
@@ -599,6 +625,7 @@ ToAgent = (
     | Beaten
     | Enlisted
     | Prepare
+    | SetUp
     | Fit
     | Go
     | Hold

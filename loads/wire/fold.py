@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from loads.metrics.counters import Counts
 from loads.metrics.result import Loss, Result
+from loads.metrics.threshold import Standing
 from loads.units import US_PER_S, plural
 from loads.wire.cluster import Lost, Span
 
@@ -17,8 +18,14 @@ def fold(
     gone: Iterable[int],
     losses: Iterable[Lost],
     warnings: Iterable[str] = (),
+    thresholds: Iterable[Standing] | None = None,
 ) -> None:
-    """Take all of it into `result`; `users` run now by worker, those of `gone` workers no more."""
+    """Take all of it into `result`; `users` run now by worker, those of `gone` workers no more.
+
+    `thresholds` are how they stand now; None: as before.
+    """
+    if thresholds is not None:
+        result.thresholds = list(thresholds)
     for span in spans:
         result.absorb(span.t_us, span.summary)
         for fare in span.fares:

@@ -4,13 +4,15 @@
                 <- Hello            who I am
     Load        ->                  import these targets
                 <- Loaded | LoadFailed
+    SetUp       ->                  to one worker of the run: run its setUpRun
+                <- Delta, SetUpDone | LoadFailed
     Assign      ->                  your share of the load; run the fixtures
                 <- Ready
     Start       ->                  a phase begins at that time
                 <- Delta ...        once a second
                 <- PhaseDone        (or Misused, at any time after Assign)
     Start ...   ->                  the next one, or
-    Finish      ->                  run the fixtures' ends
+    Finish      ->                  run the fixtures' ends, and one worker tearDownRun
                 <- Delta, Bye
     Alive       ->                  each second, all the time: no iteration starts without
     Kept        ->                  these deltas are safe with me
@@ -27,7 +29,7 @@ Times are microseconds of this machine's monotonic clock where named `at_us`, el
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -39,6 +41,9 @@ from loads.plan.spec import Plan
 
 PROTOCOL: Final = 4
 """Of workers and of the cluster alike; changes whenever a message does."""
+MOST_RUN_DATA: Final = (1 << 20) + (64 << 10)
+"""Bytes: the megabyte that what setUpRun returns may have, and the names of the classes that it is for."""
+RunData = Annotated[bytes, msgspec.Meta(max_length=MOST_RUN_DATA)]
 
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -79,12 +84,14 @@ class ScenarioInfo(_Message, frozen=True):
 class Loaded(_Message, frozen=True):
     """The targets hold these tests.
 
-    `hooks` are the fixtures that will run once per worker, `left_out` tests that need what only pytest can give.
+    `hooks` are the fixtures that will run once per worker, `once` those that will run once in the whole run, like
+    "shop.TestShop.setUpRun"; `left_out` tests that need what only pytest can give.
     """
 
     scenarios: tuple[ScenarioInfo, ...]
     hooks: tuple[str, ...]
     left_out: tuple[str, ...] = ()
+    once: tuple[str, ...] = ()
 
 
 class LoadFailed(_Message, frozen=True):
@@ -95,8 +102,21 @@ class LoadFailed(_Message, frozen=True):
     traceback: str
 
 
+class SetUp(_Message, frozen=True):
+    """Run setUpRun of the tests, for the whole run. `server_url` and `http` are the run's, as in `Assign`."""
+
+    server_url: str | None = None
+    http: HttpOptions = HttpOptions()
+
+
+class SetUpDone(_Message, frozen=True):
+    """It ran. `data` is what it returned, for every worker; nobody on the way looks into it."""
+
+    data: RunData
+
+
 class Assign(_Message, frozen=True):
-    """Run these `portions` of `plan`, as worker number `worker` of the whole run."""
+    """Run these `portions` of `plan`, as worker number `worker` of the whole run. `run_data` is from `SetUpDone`."""
 
     worker: int
     portions: tuple[Portion, ...]
@@ -107,6 +127,7 @@ class Assign(_Message, frozen=True):
     think_time_us: tuple[int, int] | None = None
     stop_on_failure: int | None = None
     http: HttpOptions = HttpOptions()
+    run_data: RunData = b""
 
 
 class Ready(_Message, frozen=True):
@@ -116,11 +137,15 @@ class Ready(_Message, frozen=True):
 
 
 class Start(_Message, frozen=True):
-    """Phase `phase` begins at `phase_at_us`; the run began (or begins) at `run_at_us`."""
+    """Phase `phase` begins at `phase_at_us`; the run began (or begins) at `run_at_us`.
+
+    Of a phase at a rate, what is due before `from_us` after its start was a dead worker's, whose place this one has.
+    """
 
     phase: int
     run_at_us: int
     phase_at_us: int
+    from_us: int = 0
 
 
 class Delta(_Message, frozen=True):
@@ -196,7 +221,9 @@ class Stop(_Message, frozen=True):
 
 
 class Finish(_Message, frozen=True):
-    """Run the ends of the fixtures, send what is left, say Bye and exit."""
+    """Run the ends of the fixtures, send what is left, say Bye and exit. With `tear_down_run`, tearDownRun, too."""
+
+    tear_down_run: bool = False
 
 
 class Bye(_Message, frozen=True):
@@ -205,8 +232,8 @@ class Bye(_Message, frozen=True):
     last_seq: int
 
 
-Down = Load | Assign | Start | Alive | Kept | Take | Yield | Stop | Finish
+Down = Load | SetUp | Assign | Start | Alive | Kept | Take | Yield | Stop | Finish
 """From the parent to a worker."""
-Up = Hello | Loaded | LoadFailed | Ready | Delta | Misused | PhaseDone | Yielded | Bye
+Up = Hello | Loaded | LoadFailed | SetUpDone | Ready | Delta | Misused | PhaseDone | Yielded | Bye
 """From a worker to its parent."""
 Message = Down | Up

@@ -12,9 +12,12 @@ from loads.metrics.result import Result, RunInfo
 from loads.metrics.rules import Rules
 from loads.plan.http import HttpOptions
 from loads.plan.load import LoadOptions
-from loads.plan.spec import DEFAULT_ROOM, Plan, build_plan
+from loads.plan.spec import DEFAULT_ROOM, Plan, build_plan, describe_pacing
 from loads.units import format_duration, plural
 from loads.wire.messages import Load, Loaded
+
+_MOST_THRESHOLDS = 20
+"""That the plan lists; the others are counted."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def plan_run(
 ) -> tuple[Plan, RunInfo]:
     """The plan for the tests that were found, and what a report says of the run; `agents` is 0 without a cluster.
 
-    There is memory for `room` virtual users.
+    There is memory for `room` virtual users, of those that run what arrives at a rate.
     """
     plan = build_plan(spec.load, len(loaded.scenarios), seed=spec.seed, room=room)
     info = RunInfo(
@@ -87,7 +90,7 @@ def plan_run(
         started_at=started_at,
         targets=spec.targets,
         scenarios=tuple(scenario.name for scenario in loaded.scenarios),
-        plan=describe(plan, loaded, workers, spec.seed, spec.think_time_us, spec.http, agents),
+        plan=describe(plan, loaded, workers, spec.seed, spec.think_time_us, spec.http, agents, spec.rules),
         users=plan.max_users,
         workers=workers,
         seed=spec.seed,
@@ -95,6 +98,9 @@ def plan_run(
         due=plan.due,
         duration_us=plan.duration_us,
         rules=spec.rules,
+        is_open=plan.is_open,
+        has_starts=plan.has_starts,
+        fits_memory=plan.is_open and spec.load.max_users is None,
     )
     return plan, info
 
@@ -107,13 +113,24 @@ def describe(
     think_time_us: tuple[int, int] | None = None,
     http: HttpOptions | None = None,
     agents: int = 0,
+    rules: Rules | None = None,
 ) -> str:
     """The plan as it is printed before the start, without a line break at the end."""
     lines = [*_describe_tests(plan, loaded), _describe_load(plan, loaded, workers, seed, think_time_us, agents)]
     requests = http.describe() if http is not None else ""
     if requests:
         lines.append(f"Requests: {requests}")
+    if rules is not None and rules.thresholds:
+        lines.append(_describe_thresholds(rules))
     return "\n".join(lines)
+
+
+def _describe_thresholds(rules: Rules) -> str:
+    """As they were written, each evened out to one line."""
+    shown = [" ".join(text.split()) for text in rules.thresholds[:_MOST_THRESHOLDS]]
+    more = len(rules.thresholds) - len(shown)
+    line = f"Thresholds: {'; '.join(shown)}" + (f" and {more} more" if more else "")
+    return line + (f", without the first {format_duration(rules.warm_up_us)}" if rules.warm_up_us else "")
 
 
 def _describe_tests(plan: Plan, loaded: Loaded) -> list[str]:
@@ -143,7 +160,8 @@ def _describe_load(
         where += f" of {plural(agents, 'agent')}"
     steps = [phase.describe() for phase in plan.phases]
     if plan.each_once and len(loaded.scenarios) > 1:
-        steps = ["1 user, each test once"]
+        pacing_us = plan.phases[0].pacing_us
+        steps = ["1 user, each test once" + (f", {describe_pacing(pacing_us)}" if pacing_us is not None else "")]
     line = f"Plan: {', then '.join(steps)}; {where}, seed {seed}"
     if think_time_us is not None:
         shortest, longest = (format_duration(time_us) for time_us in think_time_us)

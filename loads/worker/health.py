@@ -3,7 +3,8 @@
 A greenlet sleeps for `INTERVAL_US` again and again and notes how late it wakes: so long an answer that has arrived
 waits for its reader. Processor time and time spent waiting for a processor are read when the meter takes a span; open
 files once a second, ports each few seconds in a thread, and more rarely where that is dear. Where there is no /proc,
-those figures are None.
+those figures are None. The system's clocks are held against each other with each span: they tell when the machine slept
+and when somebody set the wall clock.
 
 A wake-up takes 7 us, 20 of them and all else together less than 0.1 % of a processor. A worker that has nothing to do
 spends 0.4 % on it: waking a processor that sleeps takes longer than the work.
@@ -13,10 +14,12 @@ from __future__ import annotations
 
 import gc
 import resource
+import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import gevent
 
@@ -35,6 +38,13 @@ RARITY: Final = 500
 _FILES: Final = Path("/proc/self/fd")
 _SCHEDULED: Final = Path("/proc/self/schedstat")
 _PRESSURE: Final = Path("/proc/pressure/cpu")
+MOVED_US: Final = US_PER_S
+"""When two clocks moved apart by this much between two looks, it is told. Less is how NTP mends a clock, or nothing."""
+_LINUX: Final = sys.platform == "linux"
+_boot_ns = partial(time.clock_gettime_ns, time.CLOCK_BOOTTIME if _LINUX else time.CLOCK_MONOTONIC)
+"""Goes on while the machine sleeps; elsewhere nothing is known of that."""
+_APART_US: Final = 10_000
+"""Clocks that were read further apart than this can't be compared: the process was stopped in between."""
 
 
 class Question:
@@ -65,6 +75,37 @@ _MOST_MISSED = 10_000
 """Intervals that are counted one by one when a worker was stopped: more than eight minutes say no more."""
 
 
+def _wall_clock() -> int:
+    """The wall clock's number: on Linux CLOCK_REALTIME_COARSE, where there is one. It is as good here, and libraries
+    that freeze time for a test, in C as well, leave it alone.
+    """
+    coarse = 5
+    try:
+        if _LINUX and time.clock_gettime_ns(coarse):
+            return coarse
+    except OSError:
+        pass
+    return time.CLOCK_REALTIME
+
+
+_wall_ns = partial(time.clock_gettime_ns, _wall_clock())
+
+
+class Clocks(NamedTuple):
+    """How far two of the system's clocks are ahead of the monotonic one, which counts neither sleep nor corrections."""
+
+    wall_us: int
+    boot_us: int
+
+    @classmethod
+    def read(cls) -> Clocks | None:
+        """As they stand; None when there was no moment to read all of them at once."""
+        before_us = monotonic_us()
+        wall_us, boot_us = _wall_ns() // 1_000, _boot_ns() // 1_000
+        after_us = monotonic_us()
+        return cls(wall_us - after_us, boot_us - after_us) if after_us - before_us < _APART_US else None
+
+
 class Sampler:
     """How this process fares, from `begin` to `end`; `take` gives what came together since the last time."""
 
@@ -76,6 +117,7 @@ class Sampler:
         self._waited_us: int | None = None
         self._stalled_us: int | None = None
         self._due_us = 0
+        self._clocks: Clocks | None = None
         self._pause_from_us = 0
         self._ports = port_range()
         self._files_asked = Question(count_files, FILES_EVERY_US)
@@ -84,6 +126,7 @@ class Sampler:
     def begin(self) -> None:
         """Watch from now on."""
         self._span = Health()
+        self._clocks = Clocks.read()
         self._mark(monotonic_us())
         self._due_us = self._from_us + INTERVAL_US
         gc.callbacks.append(self._on_collection)
@@ -116,6 +159,7 @@ class Sampler:
         span.cpu_us = self._cpu_us - before[1]
         span.waited_us = _minus(self._waited_us, before[2])
         span.stalled_us = _minus(self._stalled_us, before[3])
+        self._compare_clocks(span)
         span.rate()
         self._span = Health()
         return span
@@ -170,6 +214,21 @@ class Sampler:
         self._cpu_us = time.process_time_ns() // 1_000
         self._waited_us = _waited_us()
         self._stalled_us = _stalled_us() if self._waited_us is None else None
+
+    def _compare_clocks(self, span: Health) -> None:
+        """Sleep shows in both clocks, a corrected wall clock in one."""
+        clocks, before = Clocks.read(), self._clocks
+        if clocks is None:
+            return
+        self._clocks = clocks
+        if before is None:
+            return
+        slept_us = clocks.boot_us - before.boot_us
+        set_us = clocks.wall_us - before.wall_us - slept_us
+        if slept_us >= MOVED_US:
+            span.slept_us = slept_us
+        if abs(set_us) >= MOVED_US:
+            span.set_forward_us, span.set_back_us = max(0, set_us), max(0, -set_us)
 
     def _on_collection(self, phase: str, _: dict[str, Any]) -> None:
         if phase == "start":

@@ -11,12 +11,16 @@ import inspect
 import os
 import sys
 import unittest
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
+from loads.case import TestCase
+from loads.client.feeders import is_feed, open_feed
+from loads.client.rundata import ADDED
 from loads.errors import UsageError
 from loads.plan.select import parse_selection
 from loads.worker.finder import LoadFailure, find_module, listing
@@ -94,9 +98,17 @@ def hook_names(scenarios: Sequence[Scenario]) -> list[str]:
         for hook in ("setUpClass", "tearDownClass"):
             if issubclass(cls, PlainTest):
                 continue
-            if getattr(cls, hook).__func__ is not getattr(unittest.TestCase, hook).__func__:
+            if _is_written(cls, hook):
                 names.append(f"{cls.__module__}.{cls.__qualname__}.{hook}")
     return names
+
+
+def _is_written(cls: type[unittest.TestCase], hook: str) -> bool:
+    """Whether somebody wrote the class method `hook` that `cls` has: not unittest, and not we."""
+    for owner in cls.__mro__:
+        if hook in vars(owner) and not hasattr(getattr(vars(owner)[hook], "__func__", None), ADDED):
+            return owner is not unittest.TestCase
+    return False
 
 
 def module_hook(module: ModuleType, name: str, pytest_name: str) -> Any:
@@ -243,6 +255,23 @@ def _check_runs(scenario: Scenario) -> None:
 
 def uses_app(cls: type[unittest.TestCase]) -> bool:
     """Whether some function of `cls` names an attribute ``app``, which may be that of loads.case.TestCase."""
-    functions = [thing for owner in cls.__mro__ for thing in vars(owner).values() if inspect.isfunction(thing)]
-    own = [function for function in functions if function.__module__.partition(".")[0] not in ("unittest", "loads")]
-    return any("app" in function.__code__.co_names for function in own)
+    return any("app" in function.__code__.co_names for function in _own_functions(cls))
+
+
+def read_ahead(classes: Iterable[Any]) -> None:
+    """Read the feeds that functions of `classes` name, before anything is timed: it holds up all users of a worker.
+
+    What is wrong with one is told by the first test that asks for it: perhaps none does.
+    """
+    for cls in classes:
+        for function in _own_functions(cls) if issubclass(cls, TestCase) else ():
+            if "feed" in function.__code__.co_names:
+                for name in function.__code__.co_consts:
+                    if isinstance(name, str) and is_feed(name):
+                        with suppress(UsageError):
+                            open_feed(cls, name)
+
+
+def _own_functions(cls: type[unittest.TestCase]) -> Iterator[FunctionType]:
+    functions = [thing for owner in cls.__mro__ for thing in vars(owner).values() if isinstance(thing, FunctionType)]
+    return (function for function in functions if function.__module__.partition(".")[0] not in ("unittest", "loads"))

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from loads.client.clock import monotonic_ns
+from loads.client.rows import RowsUsedUp
 from loads.errors import Interrupted, UsageError
 from loads.metrics.summary import ErrorKey, SeriesKey
 from loads.worker.plain import is_skip
@@ -66,7 +67,10 @@ class Faults:
 
 
 class Outcome:
-    """The result object that one virtual user's tests run with."""
+    """The result object that one virtual user's tests run with.
+
+    `on_retire` is called when there is nothing left that the user could feed its tests with.
+    """
 
     failfast = False
     shouldStop = False  # noqa: N815 - unittest's name
@@ -75,6 +79,8 @@ class Outcome:
         self._user = user
         self._recorder = recorder
         self._faults = faults
+        self._is_retired = False
+        self.on_retire: Callable[[], None] = lambda: None
         self.failed = False
         self.interrupted = False
 
@@ -106,11 +112,19 @@ class Outcome:
         if isinstance(info[1], Interrupted):
             self.interrupted = True
             return
-        if is_skip(info[1]):
+        if isinstance(info[1], RowsUsedUp):
+            self._retire()
+        if is_skip(info[1]) or isinstance(info[1], RowsUsedUp):
             self.addSkip(test, str(info[1]))
             return
         self.failed = True
         self._faults.error(info[1], self._user.scenario, self._user.last_hit)
+
+    def _retire(self) -> None:
+        if not self._is_retired:
+            self._is_retired = True
+            self._recorder.summary.totals.retired += 1
+            self.on_retire()
 
     def addSkip(self, test: Any, reason: str) -> None:
         """The test, or a subtest, was skipped."""

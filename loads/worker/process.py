@@ -15,6 +15,7 @@ import gevent
 from gevent.event import Event
 from gevent.monkey import get_original
 
+from loads.case import TestCase
 from loads.client.capture import install
 from loads.client.engine import configure
 from loads.client.environment import environment
@@ -39,6 +40,8 @@ from loads.wire.messages import (
     PhaseDone,
     Ready,
     ScenarioInfo,
+    SetUp,
+    SetUpDone,
     Start,
     Stop,
     Take,
@@ -47,14 +50,16 @@ from loads.wire.messages import (
     Yielded,
 )
 from loads.worker.crew import NO_LEASE, Crew
-from loads.worker.executor import Executor, scenario_of
 from loads.worker.finder import LoadFailure
 from loads.worker.fixtures import Fixtures
 from loads.worker.health import Sampler
-from loads.worker.holding import Holding
-from loads.worker.loader import Scenario, hook_names, load_targets, uses_app
+from loads.worker.loader import Scenario, hook_names, load_targets, read_ahead, uses_app
 from loads.worker.meter import Meter
 from loads.worker.outcome import Faults
+from loads.worker.runfixtures import RunFixtures
+from loads.worker.slot import scenario_of
+from loads.worker.stint import Stint
+from loads.worker.tracebacks import format_traceback
 from loads.worker.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -84,16 +89,14 @@ class Worker:
         self._leased = leased
         self._lease_until_us = 0 if leased else NO_LEASE
         self._scenarios: list[Scenario] = []
-        self._holding = Holding()
+        self._stint = Stint()
         self._assign: Assign | None = None
+        self._is_equipped = False
+        self._run_fixtures = RunFixtures()
+        self._is_setting_up = False
+        """Whether a setUpRun goes on."""
         self._fixtures: Fixtures | None = None
         self._crew: Crew | None = None
-        self._executor: Executor | None = None
-        self._start: Start | None = None
-        self._taken: set[int] = set()
-        """Slots that run in the current phase, or did."""
-        self._gave = False
-        """Whether some of them were given away."""
         self._stop: Stop | None = None
         self._orphaned = False
         self._outside: gevent.Greenlet | None = None
@@ -115,13 +118,13 @@ class Worker:
                     self._crew.lease_until_us = until_us
             case Stop():
                 self.stop(message)
-            case Assign(portions=portions):
-                self._holding.take(portions)
+            case Assign(portions=portions, plan=plan):
+                self._stint.assign(portions, plan)
             case Take():
-                self._take(message)
+                self._stint.take(message)
             case Yield():
-                self._yield(message)
-        return isinstance(message, Load | Assign | Start | Finish)
+                self._stint.give(message, lambda given: self._send(Yielded(portions=given.portions)))
+        return isinstance(message, Load | SetUp | Assign | Start | Finish)
 
     def act(self, message: Down) -> None:
         """Do what `message` says and takes its time; of orphans nothing is wanted but their end."""
@@ -131,13 +134,16 @@ class Worker:
             case Load():
                 with self._code_of_tests():
                     self._load(message)
+            case SetUp():
+                with self._code_of_tests():
+                    self._set_up_run(message)
             case Assign():
                 with self._code_of_tests():
                     self._prepare(message)
             case Start():
                 self._run(message)
             case Finish():
-                self._finish()
+                self._finish(message)
 
     def watch_parent(self, last_deed: Callable[[], None]) -> None:
         """From now on, don't outlive the parent; `last_deed` is done before a test that never lets go is ended."""
@@ -150,7 +156,7 @@ class Worker:
         gevent.sleep(ORPHAN_GRACE_S)
         self.stop(Stop(now=True))
         gevent.sleep(ORPHAN_END_S)
-        gevent.get_hub().loop.run_callback(self._cut_off_outside)
+        gevent.get_hub().loop.run_callback(self._cut_off_outside, "the parent is gone")
 
     def disown(self) -> None:
         """In a child that a test forked: what it does is not the worker's."""
@@ -158,41 +164,13 @@ class Worker:
         self._watchdog.disown()
 
     def stop(self, message: Stop) -> None:
-        """Start no more iterations, in this phase or another."""
+        """Start no more iterations, in this phase or another. A setUpRun is of no use then, and is cut off."""
         if self._stop is None or message.now:
             self._stop = message
-        if self._executor is not None:
-            self._executor.stop(now=message.now)
-
-    def _take(self, message: Take) -> None:
-        self._holding.take(message.portions, message.from_phase)
-        if self._executor is not None:
-            new = self._slots() - self._taken
-            if self._executor.take(new):  # else they wait for the next Start
-                self._taken |= new
-
-    def _yield(self, message: Yield) -> None:
-        self._holding.give(message.portions)
-        gone = self._taken - self._slots()
-        self._taken -= gone
-        self._gave = self._gave or bool(gone)
-        if self._executor is None:
-            self._send(Yielded(portions=message.portions))
-        else:
-            gevent.spawn(self._tell_when_through, message, self._executor.give(gone), self._executor.over)
-
-    def _tell_when_through(self, message: Yield, leaving: list[gevent.Greenlet], over: Event) -> None:
-        """Say that the slots are nobody's here: once their users are `leaving` no more, or the phase is `over`."""
-        through = gevent.spawn(gevent.joinall, leaving)
-        gevent.wait([through, over], count=1)
-        through.kill()
-        self._send(Yielded(portions=message.portions))
-
-    def _slots(self) -> set[int]:
-        """What is ours of the current phase."""
-        if self._start is None or self._assign is None:
-            return set()
-        return self._holding.slots(self._start.phase, self._assign.plan.phases[self._start.phase].users)
+        if self._is_setting_up:
+            gevent.get_hub().loop.run_callback(self._cut_off_set_up)
+        if self._stint.executor is not None:
+            self._stint.executor.stop(now=message.now)
 
     @contextmanager
     def _code_of_tests(self) -> Iterator[None]:
@@ -206,9 +184,14 @@ class Worker:
         finally:
             self._outside = None
 
-    def _cut_off_outside(self) -> None:
+    def _cut_off_outside(self, why: str) -> None:
         if self._outside is not None:
-            self._outside.throw(Interrupted("the parent is gone"))
+            self._outside.throw(Interrupted(why))
+
+    def _cut_off_set_up(self) -> None:
+        if self._is_setting_up:
+            self._is_setting_up = False
+            self._cut_off_outside("the run was stopped")
 
     def _misused(self, error: UsageError) -> None:
         """Every iteration would fail for the same reason: one word is enough."""
@@ -235,32 +218,68 @@ class Worker:
             return
         try:
             suite = load_targets(message.targets, message.search_path, message.select)
+            self._run_fixtures = RunFixtures(suite.scenarios)
         except KeyboardInterrupt:
             if not self._leased:
                 raise
             self._send(LoadFailed(message="the tests raise KeyboardInterrupt when imported", hint="", traceback=""))
             return
         except LoadFailure as failure:
-            what, hint, trace = (sendable(text) for text in (failure.message, failure.hint, failure.traceback))
-            self._send(LoadFailed(message=what, hint=hint, traceback=trace))
+            self._send(_refusal(failure))
             return
         self._scenarios = suite.scenarios
         infos = tuple(ScenarioInfo(name=scenario.name, weight=scenario.weight) for scenario in self._scenarios)
         hooks = tuple(hook_names(self._scenarios))
-        self._send(Loaded(scenarios=infos, hooks=hooks, left_out=tuple(suite.left_out)))
+        once = self._run_fixtures.names()
+        self._send(Loaded(scenarios=infos, hooks=hooks, left_out=tuple(suite.left_out), once=once))
 
-    def _prepare(self, message: Assign) -> None:
-        self._assign = message
-        self._faults.left, self._faults.on_enough = message.stop_on_failure, self._enough
-        outside = VirtualUser(Numbers(worker=message.worker), self._recorder)
-        configure(_net_settings(message.http))
+    def _equip(self, worker: int, http: HttpOptions, server_url: str | None) -> None:
+        """Before the first code of a test's that may make requests."""
+        if self._is_equipped:
+            return
+        self._is_equipped = True
+        outside = VirtualUser(Numbers(worker=worker), self._recorder)
+        configure(_net_settings(http))
         install(outside, get_original("select", "poll") if hasattr(select, "POLLIN") else None)
         outside.enter()
         environment()
         import loads.client.quick
 
-        if any(uses_app(scenario.cls) for scenario in self._scenarios):
+        classes = {scenario.cls for scenario in self._scenarios}
+        if any(uses_app(cls) for cls in classes):
             import loads.client.webapp  # noqa: F401 - now rather than in the first user's first iteration
+        for cls in classes:
+            if server_url is not None and issubclass(cls, TestCase):
+                cls.server_url = server_url
+
+    def _set_up_run(self, message: SetUp) -> None:
+        """Run setUpRun. What was set up before one that raises is torn down again, for no run will follow."""
+        self._equip(0, message.http, message.server_url)
+        answer: SetUpDone | LoadFailed
+        later: list[str] = []
+        try:
+            self._is_setting_up = True
+            if self._stop is not None:
+                raise Interrupted("the run was stopped")
+            answer = SetUpDone(data=self._run_fixtures.set_up())
+        except (LoadFailure, Interrupted) as error:
+            self._is_setting_up = False
+            failure = error if isinstance(error, LoadFailure) else LoadFailure("stopped in setUpRun")
+            if self._stop is None or not self._stop.now:
+                self._run_fixtures.tear_down(lambda error, name: later.append(f"{name}: {format_traceback(error)}"))
+            answer = _refusal(failure, *later)
+        finally:
+            self._is_setting_up = False
+        self._meter.flush()
+        self._send(answer)
+
+    def _prepare(self, message: Assign) -> None:
+        self._assign = message
+        self._recorder.planned = message.plan.has_starts
+        self._faults.left, self._faults.on_enough = message.stop_on_failure, self._enough
+        self._equip(message.worker, message.http, message.server_url)
+        self._run_fixtures.spread(message.run_data)
+        read_ahead(dict.fromkeys(scenario.cls for scenario in self._scenarios))
         self._fixtures = Fixtures(self._scenarios, self._faults)
         runnable = self._fixtures.set_up()
         once = message.plan.each_once
@@ -288,25 +307,19 @@ class Worker:
         assign, crew = self._assign, self._crew
         if assign is None or crew is None:
             raise ProtocolError("Start before Assign")
-        if self._start is None or self._start.phase != message.phase:
-            self._taken.clear()
-            self._gave = False
-        self._start = message
         phase = assign.plan.phases[message.phase]
         self._meter.begin(message.run_at_us)
         self._faults.run_at_us = message.run_at_us
         crew.last_end_us = 0
         self._watchdog.start()
-        slots = self._slots() - self._taken
-        self._taken |= slots
-        self._executor = Executor(crew, phase, sorted(slots), message.phase_at_us, assign.plan.graceful_stop_us)
+        executor = self._stint.begin(crew, message)
         if self._stop is not None:
-            self._executor.stop(now=self._stop.now)
+            executor.stop(now=self._stop.now)
         over = Event()
         self._sampler.begin()
         ticker = gevent.spawn(self._tick, over)
-        self._executor.run()
-        self._executor = None
+        executor.run()
+        self._stint.executor = None
         over.set()
         ticker.join()
         self._sampler.look_once_more()
@@ -314,14 +327,17 @@ class Worker:
         self._sampler.end()
         planned_us = phase.duration_us
         ended_us = max(crew.last_end_us, message.phase_at_us) - message.run_at_us
-        if planned_us is not None and crew.runnable and self._stop is None and not self._gave:
+        if planned_us is not None and crew.runnable and self._stop is None and not self._stint.gave:
             ended_us = max(ended_us, message.phase_at_us + planned_us - message.run_at_us)
         self._send(PhaseDone(phase=message.phase, ended_us=ended_us))
 
-    def _finish(self) -> None:
-        if self._fixtures is not None and not (self._stop is not None and self._stop.now):
+    def _finish(self, message: Finish) -> None:
+        if self._stop is None or not self._stop.now:
             with self._code_of_tests():
-                self._fixtures.tear_down()
+                if self._fixtures is not None:
+                    self._fixtures.tear_down()
+                if message.tear_down_run:
+                    self._run_fixtures.tear_down(self._faults.error)
         self._watchdog.stop()
         close_open_hits()
         self._meter.flush(last=True)
@@ -330,6 +346,13 @@ class Worker:
     def _tick(self, over: Event) -> None:
         while not over.wait(self._meter.due_in_s()):
             self._meter.flush()
+
+
+def _refusal(failure: LoadFailure, *more: str) -> LoadFailed:
+    """`failure` for the parent; `more` that went wrong on the way out."""
+    trace = "\n".join(each for each in (failure.traceback, *more) if each)
+    what, hint, trace = (sendable(text) for text in (failure.message, failure.hint, trace))
+    return LoadFailed(message=what, hint=hint, traceback=trace)
 
 
 def _net_settings(options: HttpOptions) -> NetSettings:

@@ -102,6 +102,57 @@ def test_a_server_from_a_file_reaches_the_tests(loads: LoadsRunner, site: str) -
     assert loads.run("--config", "load.toml").totals["success"] == 1
 
 
+ARRIVING = "Plan: 300 iterations, 30/s for 10s, by up to 5 users; on 2 workers, seed 1"
+JUDGED = "Thresholds: p(95) < 500ms; http_req_failed: rate<0.01; errors < 10, without the first 2s"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (
+            "load.ini",
+            "[loads]\narrival_rate = 30/s\nduration = 10s\nmax-users = 5\nthreshold = p(95) < 500ms\n"
+            "    http_req_failed: rate<0.01 ; errors < 10\nwarm-up = 2s\nworkers = 2\nseed = 1\n",
+        ),
+        (
+            "load.toml",
+            'stages = ["0s:30/s", "10s:30/s"]\nmax-users = 5\nwarm-up = 2\nworkers = 2\nseed = 1\n'
+            'threshold = ["p(95) < 500ms", "http_req_failed: rate<0.01", "errors < 10"]\n',
+        ),
+    ],
+)
+def test_a_file_says_at_which_rate_iterations_arrive_and_what_must_hold(
+    shop: LoadsRunner, name: str, text: str
+) -> None:
+    shop.write(name, text)
+    done = call(shop, "shop.py", "--config", name, "--show-plan")
+    assert rows(done)["max-users"][0] == "5"
+    assert f"\n{ARRIVING}, " in done.out
+    assert f"\n{JUDGED}\n" in done.out
+
+
+def test_the_environment_says_at_which_rate_iterations_arrive_and_what_must_hold(shop: LoadsRunner) -> None:
+    environment = {
+        "LOADS_ARRIVAL_RATE": "30/s",
+        "LOADS_DURATION": "10s",
+        "LOADS_MAX_USERS": "5",
+        "LOADS_WARM_UP": "2s",
+        "LOADS_THRESHOLD": "p(95) < 500ms; http_req_failed: rate<0.01\nerrors < 10",
+        "LOADS_MAX_LOST": "5%",
+        "LOADS_ALLOW_INVALID": "yes",
+        "LOADS_POISSON": "off",
+    }
+    done = call(shop, "shop.py", "--workers", "2", "--seed", "1", "--show-plan", environment=environment)
+    shown = rows(done)
+    assert shown["threshold"] == ("p(95) < 500ms", "LOADS_THRESHOLD")
+    assert shown["max-lost"] == ("5%", "LOADS_MAX_LOST")
+    assert shown["allow-invalid"] == ("yes", "LOADS_ALLOW_INVALID")
+    assert (shown["poisson"], shown["pacing"]) == (("off", "LOADS_POISSON"), ("-", "default"))
+    assert (shown["users"], shown["hits"]) == (("-", "default"), ("-", "default"))
+    assert f"\n{ARRIVING}, " in done.out
+    assert f"\n{JUDGED}\n" in done.out
+
+
 def test_settings_of_a_file_work_without_workers_too(shop: LoadsRunner) -> None:
     shop.write("load.toml", 'targets = "shop.TestShop.test_home"\nworkers = 0\nhits = 3\nusers = 1\n')
     run = shop.run("--config", "load.toml")
@@ -136,6 +187,13 @@ def test_the_command_line_wins_over_the_environment_and_that_over_the_file(shop:
         ([], {"LOADS_HITS": "3"}, "1 user x 3 iterations = 3", "LOADS_HITS replaces"),
         (["-u", "2"], {"LOADS_HITS": "3"}, "2 users x 1 iteration = 2", "--users replaces"),
         (["-u", "2", "--hits", "5"], {}, "2 users x 5 iterations = 10", "--users replaces"),
+        (
+            ["--arrival-rate", "2/s", "-d", "5s"],
+            {},
+            "10 iterations, 2/s for 5s, by up to 10 users",
+            "--duration replaces",
+        ),
+        (["--pacing", "2s"], {}, "1 user, each test once, one iteration every 2s each", "--pacing replaces"),
         (["--stages", "5s:9"], {"LOADS_USERS": "3"}, "up to 9 users: ramp to 9 over 5s", "--stages replaces"),
         ([], {"LOADS_RAMP_UP": "1s"}, "1 user, each test once", "LOADS_RAMP_UP replaces"),
     ],
@@ -257,6 +315,8 @@ def test_a_mistake_in_an_ini_file(shop: LoadsRunner, text: str, message: str) ->
         ("LOADS_USERS", "many", "LOADS_USERS: 'many' is not a whole number", "like 200"),
         ("LOADS_SERVER_URL", "here", "LOADS_SERVER_URL: 'here' is not the URL of a server", "like http"),
         ("LOADS_DURATION", "0", "LOADS_DURATION is zero", "like 30s"),
+        ("LOADS_ARRIVAL_RATE", "5/s", "LOADS_ARRIVAL_RATE has no end", "like -d 60s"),
+        ("LOADS_THRESHOLD", "p95 < 500ms", "LOADS_THRESHOLD: the threshold 'p95 < 500ms'", "did you mean p(95)?"),
         ("LOADS_QUIET", "maybe", "LOADS_QUIET: 'maybe' is neither true nor false", "yes or no"),
         ("LOADS_SHOW_PLAN", "1", "LOADS_SHOW_PLAN can't be set", "--show-plan is for the command line only"),
         ("LOADS_CONFIG", "no.toml", "LOADS_CONFIG no.toml: there is nothing of that name", "looked in"),
@@ -283,6 +343,8 @@ def test_reserved_variables_are_left_alone(shop: LoadsRunner) -> None:
         ("--config latin.ini", "--config latin.ini is not UTF-8"),
         ("--config pyproject.toml", "--config pyproject.toml has no table [tool.loads]"),
         ("--list --show-plan", "--show-plan and --list exclude each other"),
+        ("--arrival-rate 5/s -d 5s -u 3", "--arrival-rate and --users exclude each other"),
+        ("--threshold hits>many", "--threshold: the threshold 'hits>many'"),
         ("--think-time 3s-1s", "--think-time: '3s-1s' goes from more to less"),
         ("--stop-on-failure 0", "--stop-on-failure: '0' is not a number of failures"),
         ("--log-level loud", "--log-level: 'loud' is not a level"),

@@ -46,3 +46,8 @@ def test_several_problems_are_told_at_once() -> None:
 
 def test_an_except_exception_of_a_test_does_not_swallow_a_hard_stop() -> None:
     assert not issubclass(Interrupted, Exception)
+
+
+def test_a_problem_that_is_several_has_its_own_below_it() -> None:
+    both = UsageError.of([UsageError("a", "b"), UsageError("c")])
+    assert UsageError.of([both, UsageError("d", "e")]).hint == "- 2 problems\n  - a (b)\n  - c\n- d (e)"

@@ -8,7 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loads.errors import UsageError
-from loads.units import US_PER_S, format_duration, parse_duration_us, parse_size_bytes, plural
+from loads.units import (
+    HIGHEST_RATE,
+    RATE_PER_S,
+    US_PER_S,
+    format_duration,
+    format_rate,
+    parse_duration_us,
+    parse_part,
+    parse_rate,
+    parse_size_bytes,
+    plural,
+)
 
 MINUTE_US = 60 * US_PER_S
 HOUR_US = 60 * MINUTE_US
@@ -143,3 +154,62 @@ def test_anything_else_is_no_size(text: str) -> None:
     with pytest.raises(UsageError, match="is not a size") as caught:
         parse_size_bytes(text)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [
+        ("500/s", 500 * RATE_PER_S),
+        ("500/sec", 500 * RATE_PER_S),
+        ("30/m", RATE_PER_S // 2),
+        ("30/min", RATE_PER_S // 2),
+        ("7/m", 7 * RATE_PER_S // 60),
+        ("1/h", RATE_PER_S // 3_600),
+        ("0.5/h", RATE_PER_S // 7_200),
+        (" 2.5 / S ", 5 * RATE_PER_S // 2),
+        ("0/s", 0),
+        ("10000000/s", HIGHEST_RATE),
+    ],
+)
+def test_a_rate_is_read_exactly_with_its_unit_of_time(text: str, rate: int) -> None:
+    assert parse_rate(text) == rate
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "500", "/s", "-1/s", "500/d", "500/ms", "500s", "1e3/s", "1,000/s", "٣/s", "10000001/s", "1/s/s", "nan/s"],
+)
+def test_anything_else_is_no_rate(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_rate(text)
+    assert caught.value.hint == "write it with its unit of time, like 500/s, 30/m or 100/h"
+
+
+@given(st.text("0123456789./smhinec -", max_size=10))
+def test_any_text_is_a_rate_or_refused(text: str) -> None:
+    with suppress(UsageError):
+        assert 0 <= parse_rate(text) <= HIGHEST_RATE
+
+
+@pytest.mark.parametrize("text", ["0/s", "500/s", "2.5/s", "30/m", "1/m", "1/h", "0.5/h", "1,000/s", "1,234,567/s"])
+def test_a_rate_is_shown_by_the_shortest_time_in_which_it_is_not_below_one(text: str) -> None:
+    assert format_rate(parse_rate(text.replace(",", ""))) == text
+
+
+@given(st.integers(0, HIGHEST_RATE))
+def test_a_rate_is_shown_to_six_digits(rate: int) -> None:
+    shown = parse_rate(format_rate(rate).replace(",", "")) if rate >= 1_000 else rate
+    assert abs(shown - rate) <= rate * 5e-6 + 1
+
+
+@pytest.mark.parametrize(
+    ("text", "part"), [("1%", 0.01), ("0.01", 0.01), ("0", 0.0), ("1", 1.0), ("100%", 1.0), (" 0.5 % ", 0.005)]
+)
+def test_a_part_of_a_whole_is_percent_or_a_fraction(text: str, part: float) -> None:
+    assert parse_part(text) == part
+
+
+@pytest.mark.parametrize("text", ["", "%", "-1%", "101%", "1.01", "nan", "1e-3", "٣%", "1%%"])
+def test_anything_else_is_no_part(text: str) -> None:
+    with pytest.raises(UsageError, match="is no part of a whole"):
+        parse_part(text)

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loads.broker.agents import AgentSeen
-from loads.broker.queue import MOST_BYTES, MOST_RUNS, find_excess, most_users, reservation, seats_for
+from loads.broker.excess import MOST_BYTES, MOST_RUNS, find_excess
+from loads.broker.queue import most_users, reservation, seats_for
 from loads.plan.load import LoadOptions
 from loads.plan.profile import Stage
 from loads.wire.cluster import Enlist

@@ -9,9 +9,10 @@ import pytest
 from loads.broker.ending import PATIENCE_US
 from loads.broker.events import Save
 from loads.broker.fold import Fold
-from loads.broker.handover import first_open, give_away, has_open_phase, let_join, nobody_began
+from loads.broker.handover import give_away, let_join, nobody_began
 from loads.broker.record import RunRecord
 from loads.broker.run import LiveRun
+from loads.broker.seating import first_open, has_open_phase
 from loads.metrics.result import Result
 from loads.plan.share import slots_of
 from loads.plan.spec import Plan
@@ -61,12 +62,12 @@ def test_who_joins_gets_a_part_and_a_number() -> None:
     record = two_seats(timed_plan())
     joiner = seat_of(3, joining=True, holding=0, portions=(), stage=Stage.LOADED)
     record.seats.append(joiner)
-    assert let_join(record)
+    assert let_join(record, 0)
     assert joiner.holding == 1
     assert joiner.first == 2
     everything = [slot for seat in record.seats for portion in seat.portions for slot in slots_of(portion, 6)]
     assert sorted(everything) == list(range(6))
-    assert not let_join(record)
+    assert not let_join(record, 0)
 
 
 def test_nobody_joins_a_phase_that_is_counted() -> None:

@@ -9,10 +9,12 @@ import pytest
 import loads
 from loads.cli import runner
 from loads.cli.runner import main
+from loads.metrics.rules import Rules
 from loads.plan.http import HttpOptions
 from loads.plan.load import LoadOptions
+from loads.plan.pacer import RateStage
 from loads.plan.profile import Stage
-from loads.units import US_PER_S
+from loads.units import RATE_PER_S, US_PER_S
 from loads.wire.run import RunSpec
 
 pytestmark = pytest.mark.usefixtures("here")
@@ -68,6 +70,19 @@ def test_a_target_alone_asks_for_no_load(asked: list[Any], here: Path) -> None:
             ["--stages", "30s:50,20s:0"],
             LoadOptions(stages=(Stage(30 * US_PER_S, 50), Stage(20 * US_PER_S, 0))),
         ),
+        (
+            ["--arrival-rate", "500/s", "-d", "60s", "--max-users", "40", "--poisson"],
+            LoadOptions(arrival_rate=500 * RATE_PER_S, duration_us=60 * US_PER_S, max_users=40, poisson=True),
+        ),
+        (
+            ["--arrival-rate", "30/m", "-d", "60s", "--ramp-up", "10s"],
+            LoadOptions(arrival_rate=RATE_PER_S // 2, duration_us=60 * US_PER_S, ramp_up_us=10 * US_PER_S),
+        ),
+        (
+            ["--stages", "30s:100/s,1m:500/s"],
+            LoadOptions(rates=(RateStage(30 * US_PER_S, 100 * RATE_PER_S), RateStage(60 * US_PER_S, 500 * RATE_PER_S))),
+        ),
+        (["-u", "5", "--pacing", "5s"], LoadOptions(users=(5,), pacing_us=5 * US_PER_S)),
         (["--graceful-stop", "0s"], LoadOptions(graceful_stop_us=0)),
         (["--graceful-stop", "2s"], LoadOptions(graceful_stop_us=2 * US_PER_S)),
     ],
@@ -117,6 +132,28 @@ def test_how_tests_are_chosen_paced_and_logged(
     asked: list[Any], arguments: list[str], field: str, value: object
 ) -> None:
     assert getattr(parsed(asked, "t", *arguments), field) == value
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rules"),
+    [
+        ([], Rules()),
+        (
+            ["--threshold", " p(95)  <  500ms ", "--threshold", "failure_rate < 1%", "--warm-up", "20s"],
+            Rules(("p(95) < 500ms", "failure_rate < 1%"), 20 * US_PER_S),
+        ),
+        (["--threshold", "errors < 10", "--threshold", "errors < 10"], Rules(("errors < 10",))),
+        (["--max-lost", "5%"], Rules(max_lost=0.05)),
+        (["--allow-invalid"], Rules(allow_invalid=True)),
+    ],
+)
+def test_what_a_run_is_judged_by(asked: list[Any], arguments: list[str], rules: Rules) -> None:
+    assert parsed(asked, "t", *arguments).rules == rules
+
+
+def test_thresholds_as_k6_has_them_are_as_many_as_there_are_conditions(asked: list[Any]) -> None:
+    text = "thresholds: {\n  http_req_duration: ['p(90) < 400', 'p(95) < 800'],\n  http_req_failed: ['rate<0.01'],\n}"
+    assert len(parsed(asked, "t", "--threshold", text).rules.thresholds) == 3
 
 
 @pytest.mark.parametrize(
@@ -186,6 +223,21 @@ def test_parsing_does_not_touch_an_output_that_exists(asked: list[Any], here: Pa
         (["t", "--ramp-up", "x"], "--ramp-up: 'x' is not a duration"),
         (["t", "--stages", "5s"], "--stages: '5s' is not DURATION:USERS"),
         (["t", "--stages", "5s:5", "-u", "3"], "--stages and --users exclude each other"),
+        (["t", "--arrival-rate", "500"], "--arrival-rate: '500' is not a rate"),
+        (["t", "--arrival-rate", "500/s"], "--arrival-rate has no end"),
+        (["t", "--arrival-rate", "5/s", "-d", "5s", "-u", "3"], "--arrival-rate and --users exclude each other"),
+        (["t", "--arrival-rate", "5/s", "-d", "5s", "--max-users", "0"], "--max-users: '0' is not a whole number"),
+        (["t", "--arrival-rate", "5/s", "-d", "5s", "--think-time", "1s"], "--arrival-rate and --think-time exclude"),
+        (["t", "--pacing", "5s", "--think-time", "1s"], "--pacing and --think-time exclude"),
+        (["t", "--pacing", "0"], "--pacing is zero"),
+        (["t", "--poisson"], "--poisson is for iterations that arrive at a rate"),
+        (["t", "--max-users", "5"], "--max-users is for iterations that arrive at a rate"),
+        (["t", "--stages", "5s:5,5s:5/s"], "--stages: '5s:5' is not DURATION:RATE, and others are"),
+        (["t", "--threshold", "p95 < 500ms"], "there is no measure 'p95'"),
+        (["t", "--threshold", ""], "--threshold: there is nothing in it"),
+        (["t", "-d", "5s", "--warm-up", "5s", "--threshold", "hits > 1"], "--warm-up leaves nothing of a run of 5s"),
+        (["t", "--warm-up", "5s"], "--warm-up is for thresholds, and there are none"),
+        (["t", "--max-lost", "1"], "--max-lost: '1' is all of them"),
         (["t", "--graceful-stop", "x"], "--graceful-stop: 'x' is not a duration"),
         (["t", "--workers", "many"], "--workers: 'many' is not a number of workers"),
         (["t", "--workers", "257"], "--workers: '257' is not a number of workers"),
@@ -233,6 +285,29 @@ def test_all_problems_of_a_load_are_told_at_once(capsys: pytest.CaptureFixture[s
     assert err.count("\n  - --") == 6
 
 
+def test_all_problems_of_thresholds_are_told_with_those_of_the_load(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOADS_THRESHOLD", "p95 < 5ms\nhits > 3; errors < ten")
+    assert call("t", "--arrival-rate", "5/s") == 2
+    err = capsys.readouterr().err
+    assert err.startswith("loads-runner: 3 problems\n")
+    assert err.count("\n  - LOADS_THRESHOLD: ") == 2
+    assert "--arrival-rate has no end" in err
+
+
+def test_there_is_a_most_of_thresholds(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOADS_THRESHOLD", "\n".join(f"hits > {n}" for n in range(101)))
+    assert call("t") == 2
+    assert capsys.readouterr().err == "loads-runner: LOADS_THRESHOLD: 101 thresholds are too many\n  100 are allowed\n"
+
+
+def test_a_warm_up_in_a_file_waits_for_thresholds(asked: list[Any], here: Path) -> None:
+    """Typed for nothing it is a mistake; a file says it for those runs that have some."""
+    (here / "load.toml").write_text('warm-up = "20s"\n')
+    assert parsed(asked, "t", "-d", "5s", "--config", "load.toml").rules == Rules((), 20 * US_PER_S)
+
+
 def test_all_problems_of_requests_are_told_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     texts = ("--timeout", "0", "--dns", "x", "--resolve", "a:b:c", "--resolve", "d", "--user-agent", "\n")
     addresses = ("--source-address", "198.51.100.1", "--source-address", "198.51.100.2")
@@ -250,7 +325,10 @@ def test_a_file_of_nearly_that_name_is_suggested(here: Path, capsys: pytest.Capt
 
 def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert call("--help") == 0
-    assert "Exit codes:" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "Exit codes:" in out
+    assert "--arrival-rate 500/s" in out
+    assert "--allow-invalid" in out
     assert call("--version") == 0
     assert loads.__version__ in capsys.readouterr().out
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from random import Random
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -72,3 +73,19 @@ def test_what_is_gathered_stays_as_it_is(parts: list[Summary]) -> None:
         gathered.add(part)
     gathered.poured().merge(merged(parts))
     assert parts == before
+
+
+@crowded
+@given(parts=st.lists(summaries(), max_size=6), seed=st.integers(0, 1_000))
+def test_in_any_order_and_split_it_gives_the_same(small: None, parts: list[Summary], seed: int) -> None:
+    """With parts that know of start times and parts that don't, as when a fixture's requests come first."""
+    shuffled = Random(seed).sample(parts, len(parts))
+    middle = len(parts) // 2
+    first, second, whole = Gathering(), Gathering(), Gathering()
+    for part in shuffled[:middle]:
+        first.add(part)
+    for part in shuffled[middle:]:
+        second.add(part)
+    whole.add(first.poured())
+    whole.add(second.poured())
+    assert whole.poured() == merged(parts)

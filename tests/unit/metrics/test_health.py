@@ -149,3 +149,21 @@ def test_workers_share_nothing() -> None:
     one, other = WorkerHealth(), WorkerHealth()
     one.add(0, health_of(cpu_us=5))
     assert other == WorkerHealth()
+
+
+@given(healths())
+def test_a_span_is_in_trouble_once_however_many_troubles_it_has(health: Health) -> None:
+    troubles = (health.busy.wall_us, health.starved.wall_us, health.late_us)
+    assert health.troubled_us == (health.wall_us if any(troubles) else 0)
+
+
+def test_one_of_an_older_worker_is_read() -> None:
+    """It knows nothing of what came later."""
+    fields = msgspec.msgpack.decode(msgspec.msgpack.encode(health_of(cpu_us=5)))
+    old = msgspec.msgpack.decode(msgspec.msgpack.encode(fields[:-4]), type=Health)
+    assert (old.cpu_us, old.troubled_us, old.slept_us, old.set_forward_us, old.set_back_us) == (5, 0, 0, 0, 0)
+
+
+def test_clocks_that_were_set_forth_and_back_do_not_cancel_out() -> None:
+    whole = merged(Health(set_forward_us=5), Health(set_back_us=5), Health(set_forward_us=2, slept_us=3))
+    assert (whole.set_forward_us, whole.set_back_us, whole.slept_us) == (7, 5, 3)

@@ -6,8 +6,10 @@ from hypothesis import strategies as st
 from loads.errors import ExitCode
 from loads.metrics.counters import Counts
 from loads.metrics.result import Result
+from loads.metrics.rules import Rules
 from loads.metrics.summary import SeriesKey, Summary, Totals
 from loads.metrics.symptoms import Rule
+from loads.metrics.threshold import Standing, State
 from loads.metrics.verdict import Stop, Verdict
 from loads.units import US_PER_S
 from tests.build import health_of, histogram_of, info_of, iterations_of, loss_of, result_of, series_of, summaries
@@ -155,3 +157,38 @@ def test_a_delta_of_a_moment_more_than_a_second_is_one_second() -> None:
     result = result_of()
     result.add(0, Summary(), 0, health_of(wall_us=1_000_700))
     assert len(result.timeline.rows()) == 1
+
+
+def test_a_generator_that_was_the_bottleneck_makes_the_result_invalid() -> None:
+    result = result_of(iterations_of(3), due=3)
+    for second in range(4):
+        result.fare(second * US_PER_S, 0, health_of(cpu_us=990_000))
+    assert result.judge().exit_code is ExitCode.INVALID
+    assert result.judge().reasons[0].startswith("the load generator was the bottleneck for 100% of its time: worker 0 ")
+
+
+def test_with_allow_invalid_its_end_says_what_would_have_made_it_invalid() -> None:
+    result = result_of(iterations_of(3), due=4, rules=Rules(allow_invalid=True))
+    result.conclude(None)
+    assert result.warnings == ["invalid, but for --allow-invalid: 1 planned iteration never started"]
+    assert result.judge().verdict is Verdict.PASSED
+
+
+def test_in_an_open_run_what_never_started_is_held_against_max_lost() -> None:
+    for due, verdict in ((101, Verdict.PASSED), (103, Verdict.INVALID)):
+        result = result_of(iterations_of(100), due=due, duration_us=US_PER_S, is_open=True, has_starts=True, users=5)
+        result.conclude(None)
+        assert result.judge().verdict is verdict
+        told = result.warnings if verdict is Verdict.PASSED else result.judge().reasons
+        assert f"{due - 100} of {due} planned iterations never started, for all 5 users were busy" in told[0]
+
+
+def test_thresholds_decide_once_there_are_any() -> None:
+    summary = iterations_of(3)
+    summary.totals.failures = 2
+    result = result_of(summary, due=3)
+    assert result.judge().exit_code is ExitCode.FAILED
+    result.thresholds = [Standing(text="hits > 0", state=State.PASSED)]
+    assert result.judge() == (Verdict.PASSED, ExitCode.PASSED, ["2 failures, which no threshold forbids"])
+    result.thresholds = [Standing(text="hits > 9", state=State.CROSSED, value=3.0, shown="3")]
+    assert result.judge() == (Verdict.FAILED, ExitCode.THRESHOLD, ["hits > 9: it was 3", "2 failures"])

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from loads.metrics import summary as module
 from loads.metrics.counters import Counts
+from loads.metrics.pace import Pace
 from loads.metrics.phases import Phases, Span
 from loads.metrics.summary import (
     BRIEF_BYTES,
@@ -125,7 +126,7 @@ def test_long_texts_are_kept_of_a_few_errors_and_cut_of_many() -> None:
 @given(parts=parts_of_a_run)
 def test_nothing_that_is_counted_gets_lost(names: int, parts: list[Summary]) -> None:
     whole = merged(*parts)
-    for field in ("sent", "unsent", "failed", "bytes_sent", "bytes_received", "connections"):
+    for field in ("sent", "unsent", "failed", "bytes_sent", "bytes_received", "connections", "unstarted"):
         assert sum(getattr(series, field) for series in whole.series.values()) == sum(
             getattr(series, field) for part in parts for series in part.series.values()
         ), field
@@ -139,6 +140,37 @@ def test_nothing_that_is_counted_gets_lost(names: int, parts: list[Summary]) -> 
         group.count for part in parts for group in part.errors.values()
     )
     assert whole.counts == Counts(*(map(sum, zip(*(part.counts for part in parts), strict=True)))) or not parts
+
+
+@crowded
+@given(parts=parts_of_a_run)
+def test_each_iteration_that_never_began_has_a_response_time_and_no_service_time(
+    names: int, parts: list[Summary]
+) -> None:
+    for series in merged(*parts).series.values():
+        assert series.service.count == series.sent
+        assert series.response_or_service.count == series.sent + series.unstarted
+
+
+@crowded
+@given(parts=parts_of_a_run)
+def test_all_lateness_is_kept(names: int, parts: list[Summary]) -> None:
+    pace = merged(*parts).pace
+    assert pace.lateness.count == sum(part.pace.lateness.count for part in parts)
+    assert pace.delay.count == sum(part.pace.delay.count for part in parts)
+    assert merged(*parts).totals.retired == sum(part.totals.retired for part in parts)
+
+
+def test_one_that_was_written_before_there_were_start_times_is_still_read() -> None:
+    """A store may hold runs of an older version, whose arrays are shorter."""
+    totals, series = list(range(1, 9)), [3, 1, 1, {200: 3}, {"dns": 1}, 10, 20, [{7: 3}, 21, 7, 7]]
+    read = msgspec.msgpack.decode(
+        msgspec.msgpack.encode([{("t", "GET", "/", False): series}, {}, {"c": 2}, totals, {}]), type=Summary
+    )
+    assert read.totals == Totals(1, 2, 3, 4, 5, 6, 7, 8)
+    assert (read.pace, read.counters) == (Pace(), {"c": 2})
+    (found,) = read.series.values()
+    assert found == Series(3, 1, 1, {200: 3}, {"dns": 1}, 10, 20, histogram_of([7] * 3))
 
 
 @crowded

@@ -156,3 +156,12 @@ def test_symptoms_stand_in_the_order_of_the_rules() -> None:
     health.merge(spans(1, lag=histogram_of([LATE_ONCE_US]), files=9, files_limit=10))
     health.merge(paused(PAUSE_US))
     assert rules(health) == [Rule.BUSY, Rule.STARVED, Rule.LATE, Rule.PAUSED, Rule.FILES]
+
+
+def test_a_wall_clock_that_was_set_is_told_once_and_by_how_much() -> None:
+    forward, both = Health(set_forward_us=3_600 * US_PER_S), Health(set_forward_us=US_PER_S, set_back_us=7 * US_PER_S)
+    assert told(w0=forward, w1=forward) == [
+        "the clock of the machine of worker 0 was set 3,600 s forward while the run went on: durations and latencies "
+        "are right, for they go by another clock; times of the day, as in logs, are not"
+    ]
+    assert "was set 1 s forward and 7 s back while" in told(w0=both)[0]

@@ -4,14 +4,16 @@ from collections import Counter
 from itertools import pairwise
 from random import Random
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loads.metrics.pace import Pace
 from loads.metrics.summary import ITERATION, ITERATION_NAME, SeriesKey, Summary, Totals
 from loads.metrics.timeline import MAX_POINTS, WIDTHS_US, Point, Row, Timeline
 from loads.units import US_PER_S
-from tests.build import health_of, histogram_of, series_of
+from tests.build import health_of, histogram_of, series_of, summaries
 
 MINUTE_US = 60 * US_PER_S
 HOUR_US = 60 * MINUTE_US
@@ -27,7 +29,19 @@ events = st.lists(st.tuples(times_us, st.integers(1, 5)), max_size=25)
 
 
 def point_of(hits: int) -> Point:
-    return Point(hits, hits % 2, hits % 3, hits * 7, histogram_of([hits * 1_000] * hits), hits / 8, hits or None)
+    """Some know of start times, some don't, and some that do had no hits."""
+    return Point(
+        hits,
+        hits % 2,
+        hits % 3,
+        hits * 7,
+        histogram_of([hits * 1_000] * hits),
+        hits / 8,
+        hits or None,
+        started=hits,
+        response=histogram_of([hits * 1_003] * hits) if hits % 2 else None,
+        lateness=histogram_of([hits * 3]) if hits % 3 else None,
+    )
 
 
 def timeline_of(adds: list[tuple[int, int]]) -> Timeline:
@@ -186,3 +200,61 @@ def test_a_point_takes_the_worst_of_its_workers() -> None:
         for point in order:
             whole.merge(point)
         assert (whole.cpu_share, whole.lag_us) == (0.7, 9)
+
+
+def points_merged(*points: Point) -> Point:
+    whole = Point()
+    for point in points:
+        whole.merge(point)
+    return whole
+
+
+@given(summaries(), summaries(), summaries())
+def test_points_merge_in_any_order_and_grouping(a: Summary, b: Summary, c: Summary) -> None:
+    one, two, three = Point.of(a), Point.of(b), Point.of(c)
+    whole = points_merged(one, two, three)
+    assert whole == points_merged(three, one, two) == points_merged(one, points_merged(two, three))
+    assert points_merged(Point(), one) == points_merged(one, Point()) == one
+
+
+@given(st.lists(summaries(), max_size=4))
+def test_the_point_of_a_sum_is_the_sum_of_the_points(parts: list[Summary]) -> None:
+    whole = Summary()
+    for part in parts:
+        whole.merge(part)
+    assert Point.of(whole) == points_merged(*(Point.of(part) for part in parts))
+
+
+def test_a_point_of_planned_iterations_has_their_response_times_and_lateness() -> None:
+    late = series_of([10, 20])
+    late.response = histogram_of([110, 120])
+    summary = Summary(
+        series={SeriesKey("t", "GET", "/"): late, SeriesKey("(outside)", "GET", "/"): series_of([5])},
+        totals=Totals(started=2),
+        pace=Pace(histogram_of([100, 100]), histogram_of([100])),
+    )
+    point = Point.of(summary)
+    assert point.started == 2
+    assert point.response == histogram_of([110, 120, 5])
+    assert point.lateness == histogram_of([100, 100])
+    assert point.lateness is not summary.pace.lateness
+
+
+def test_a_point_that_knows_of_no_start_times_has_neither() -> None:
+    point = Point.of(Summary(series={SeriesKey("t", "GET", "/"): series_of([10])}))
+    assert (point.response, point.lateness) == (None, None)
+    assert point.response_or_service == histogram_of([10])
+
+
+def test_points_that_were_packed_before_there_were_start_times_are_still_read() -> None:
+    """A broker that is updated reads its store."""
+    old = msgspec.msgpack.encode([3, 1, 0, 7, msgspec.to_builtins(histogram_of([9]), str_keys=False), 0.5, 12])
+    timeline = Timeline(0, {(0, US_PER_S): old})
+    expected = Point(3, 1, 0, 7, histogram_of([9]), 0.5, 12)
+    assert timeline.rows() == [Row(0, US_PER_S, expected)]
+    timeline.add(0, Point(errors=1, started=2))
+    expected.merge(Point(errors=1, started=2))
+    assert timeline.rows() == [Row(0, US_PER_S, expected)]
+    timeline.add(0, point_of(1))
+    expected.merge(point_of(1))
+    assert timeline.rows() == [Row(0, US_PER_S, expected)]

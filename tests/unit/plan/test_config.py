@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loads.plan.config import Config, Layer, Value, merge, read_environment, read_options
+from loads.plan.config import Config, Layer, Value, merge, read_environment, read_options, split_lines
 from loads.plan.settings import ALIASES, COMMAND_LINE_ONLY, SETTINGS
 
-LOAD = {"users", "hits", "duration", "ramp-up", "stages"}
+LOAD = {"users", "hits", "duration", "ramp-up", "stages", "arrival-rate", "max-users", "poisson", "pacing"}
 PLACES = ("command line", "environment", "file")
 
 
@@ -138,6 +138,34 @@ def test_variables_are_read_as_options_are() -> None:
         "fresh-session": True,
     }
     assert layer.values["ramp-up"].origin == "LOADS_RAMP_UP"
+
+
+@pytest.mark.parametrize(
+    ("text", "thresholds"),
+    [
+        ("p(95) < 500ms", ["p(95) < 500ms"]),
+        ("p(95) < 500ms; errors < 10 or no data ;", ["p(95) < 500ms", "errors < 10 or no data"]),
+        ("\n  p(95) < 500ms\n\n  errors < 10\n", ["p(95) < 500ms", "errors < 10"]),
+        ("a: ['x; y',\n 'z']; b", ["a: ['x; y',\n 'z']", "b"]),
+        (
+            "thresholds: {\n  a: ['p(95)<500'],\n}\nerrors < 10",
+            ["thresholds: {\n  a: ['p(95)<500'],\n}", "errors < 10"],
+        ),
+        ("a: ['x'; b < 1\nc", ["a: ['x'", "b < 1", "c"]),
+        ("a] < 1; [b < 1", ["a] < 1", "[b < 1"]),
+        (" ; \n", []),
+    ],
+)
+def test_thresholds_hold_blanks_so_they_are_lines_or_between_semicolons(text: str, thresholds: list[str]) -> None:
+    assert read_environment({"LOADS_THRESHOLD": text}).values["threshold"].value == tuple(thresholds)
+
+
+@given(st.text("ab [](){};\n", max_size=30))
+def test_lines_lose_nothing_but_what_divides_them(text: str) -> None:
+    pieces = split_lines(text)
+    assert all(piece == piece.strip() != "" for piece in pieces)
+    plain = str.maketrans("", "", " ;\n")
+    assert "".join(pieces).translate(plain) == text.translate(plain)
 
 
 def test_an_empty_variable_says_nothing() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -13,8 +14,9 @@ from loads.errors import UsageError
 from loads.plan.config import Layer
 from loads.plan.files import read_ini, read_pyproject, read_toml
 from loads.plan.http import DnsPolicy, Resolve
+from loads.plan.pacer import RateStage
 from loads.plan.profile import Stage
-from loads.units import US_PER_S
+from loads.units import RATE_PER_S, US_PER_S
 
 STAGES = (Stage(30 * US_PER_S, 50), Stage(60 * US_PER_S, 200))
 
@@ -73,6 +75,28 @@ def test_lists_of_addresses_in_an_ini_file_are_words() -> None:
     }
 
 
+def test_thresholds_in_an_ini_file_are_lines_and_a_semicolon_hides_none() -> None:
+    """Elsewhere a semicolon after a blank begins a comment: here half of what must hold would be gone unsaid."""
+    text = """
+[loads]
+users = 5 ; of them
+; threshold = errors < 1
+threshold = p(95) < 500ms ; errors < 10   # for now
+    failure_rate < 1%
+    ; hits > 1
+"""
+    assert values(read_ini(text, "loads.ini")) == {
+        "users": (5,),
+        "threshold": ("p(95) < 500ms", "errors < 10", "failure_rate < 1%"),
+    }
+
+
+@given(st.lists(st.sampled_from(["[loads]", "[x] ; [y]", "threshold = a", "  b ; c", "; d", "users = 1 ; e", "f"])))
+def test_any_lines_of_an_ini_file_are_settings_or_problems(lines: list[str]) -> None:
+    with suppress(UsageError):
+        read_ini("\n".join(lines), "loads.ini")
+
+
 @pytest.mark.parametrize(
     ("text", "message", "hint"),
     [
@@ -118,6 +142,21 @@ def test_all_broken_lines_are_told() -> None:
         ('think-time = "1s-3s"', (US_PER_S, 3 * US_PER_S)),
         ("think-time = 2", (2 * US_PER_S, 2 * US_PER_S)),
         ('select = "login and not slow"', "login and not slow"),
+        ('arrival-rate = "30/m"', RATE_PER_S // 2),
+        ('stages = ["30s:100/s"]', (RateStage(30 * US_PER_S, 100 * RATE_PER_S),)),
+        ("max_users = 20", 20),
+        ("poisson = true", True),
+        ('pacing = "5s"', 5 * US_PER_S),
+        ('threshold = ["p(95) < 500ms; x", "b"]', ("p(95) < 500ms; x", "b")),
+        ('threshold = "a < 1; b < 2"', ("a < 1", "b < 2")),
+        ('threshold = """\na < 1\nb < 2\n"""', ("a < 1", "b < 2")),
+        ("warm-up = 20", 20 * US_PER_S),
+        ("warm-up = 0.00002", 20),
+        ('max-lost = "5%"', 0.05),
+        ("max-lost = 0.05", 0.05),
+        ("max-lost = 0.00001", 0.00001),
+        ("max-lost = 0", 0.0),
+        ("allow_invalid = true", True),
         ("stop-on-failure = 3", 3),
         ("workers = 4", 4),
         ('workers = "auto"', None),

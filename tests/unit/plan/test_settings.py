@@ -29,3 +29,16 @@ def test_a_think_time_of_anything_else_is_refused(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_think_time(text)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("text", ["1", "2", "-1%", "101%", "many", ""])
+def test_what_may_be_lost_is_a_part(text: str) -> None:
+    """A bare 1 would be all of it, and whoever says it means one in a hundred."""
+    with pytest.raises(UsageError) as caught:
+        SETTINGS["max-lost"].parse(text)
+    assert "1% or 0.01" in caught.value.hint
+
+
+@pytest.mark.parametrize(("text", "part"), [("1%", 0.01), ("0.02", 0.02), ("0", 0.0), ("100%", 1.0), ("1.0", 1.0)])
+def test_a_part_is_said_in_percent_or_as_a_fraction(text: str, part: float) -> None:
+    assert SETTINGS["max-lost"].parse(text) == part

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from loads.errors import UsageError
 from loads.plan.load import DEFAULT_GRACEFUL_STOP_US, LoadOptions, find_problems
+from loads.plan.pacer import Arrivals, RateStage
 from loads.plan.profile import Stage
-from loads.plan.spec import Phase, Plan, build_plan, parse_cycle, parse_stages
-from loads.units import US_PER_S
+from loads.plan.spec import Phase, Plan, build_plan, pacer_of, parse_count, parse_cycle, parse_stages
+from loads.units import RATE_PER_S, US_PER_S
 
 counts = st.lists(st.integers(1, 50), min_size=1, max_size=4).map(tuple)
 maybe_times_us = st.one_of(st.none(), st.integers(0, 100))
@@ -32,6 +33,14 @@ def plan_for(scenarios: int = 1, **given_options: Any) -> Plan:
 
 def problems_of(**given_options: Any) -> list[str]:
     return [problem.message for problem in find_problems(LoadOptions(**given_options))]
+
+
+def arriving(*steps: tuple[int, int], seed: int | None = None) -> Arrivals:
+    """Steps of seconds and rates per second."""
+    return Arrivals(tuple(RateStage(seconds * US_PER_S, per_s * RATE_PER_S) for seconds, per_s in steps), seed)
+
+
+ARRIVALS = pacer_of(arriving((0, 5), (60, 5), seed=1)).due
 
 
 def test_without_a_word_about_the_load_each_test_runs_once() -> None:
@@ -185,6 +194,25 @@ def test_stages_of_anything_else_are_refused(text: str) -> None:
         (Phase(200, hits=50), "200 users x 50 iterations = 10,000"),
         (Phase(4, hits=2, ramp_up_us=10 * US_PER_S), "4 users x 2 iterations = 8, started over 10s"),
         (Phase(50, stages=(Stage(0, 50), Stage(90 * US_PER_S, 50))), "50 users for 1m30s"),
+        (Phase(4, hits=2, pacing_us=5 * US_PER_S), "4 users x 2 iterations = 8, one iteration every 5s each"),
+        (
+            Phase(50, stages=(Stage(0, 50), Stage(90 * US_PER_S, 50)), pacing_us=5 * US_PER_S),
+            "50 users for 1m30s, one iteration every 5s each = 900",
+        ),
+        (
+            Phase(700, arrivals=arriving((0, 500), (60, 500))),
+            "30,000 iterations, 500/s for 1m, by up to 700 users",
+        ),
+        (Phase(1, arrivals=arriving((0, 1), (1, 1))), "1 iteration, 1/s for 1s, by up to 1 user"),
+        (
+            Phase(9, arrivals=arriving((30, 100), (60, 100), (0, 0), (10, 0), (0, 50), (10, 0))),
+            "7,750 iterations, ramp to 100/s over 30s, 100/s for 1m, jump to 0/s, nothing for 10s, jump to 50/s, "
+            "ramp to 0/s over 10s, by up to 9 users",
+        ),
+        (
+            Phase(9, arrivals=arriving((0, 5), (60, 5), seed=1)),
+            f"{ARRIVALS} iterations at random times, 5/s for 1m, by up to 9 users",
+        ),
         (
             Phase(9, stages=(Stage(10 * US_PER_S, 9), Stage(0, 3), Stage(5 * US_PER_S, 0))),
             "up to 9 users: ramp to 9 over 10s, jump to 3, ramp to 0 over 5s",
@@ -197,3 +225,80 @@ def test_a_phase_tells_what_it_will_do(phase: Phase, words: str) -> None:
 
 def test_two_stages_of_different_levels_are_no_flat_load() -> None:
     assert "ramp to 9 over 1m" in Phase(9, stages=(Stage(0, 5), Stage(60 * US_PER_S, 9))).describe()
+
+
+# Iterations that arrive, or have their own pace.
+
+
+def test_a_rate_is_one_phase_whose_slots_are_the_most_users() -> None:
+    plan = plan_for(arrival_rate=500 * RATE_PER_S, duration_us=60 * US_PER_S, max_users=40)
+    assert plan.phases == (Phase(40, arrivals=arriving((0, 500), (60, 500))),)
+    assert (plan.due, plan.duration_us, plan.max_users) == (30_000, 60 * US_PER_S, 40)
+    assert (plan.is_open, plan.has_starts, plan.each_once) == (True, True, False)
+
+
+@pytest.mark.parametrize(("room", "slots"), [(10_000, 600), (100, 100)])
+def test_where_nobody_says_there_is_a_user_for_each_iteration_or_as_many_as_have_room(room: int, slots: int) -> None:
+    plan = build_plan(LoadOptions(arrival_rate=10 * RATE_PER_S, duration_us=60 * US_PER_S), 1, room=room)
+    assert plan.max_users == slots
+
+
+def test_a_ramp_of_the_rate_is_a_part_of_the_duration_and_starts_from_zero() -> None:
+    plan = plan_for(arrival_rate=100 * RATE_PER_S, duration_us=60 * US_PER_S, ramp_up_us=20 * US_PER_S)
+    assert plan.phases[0].arrivals == arriving((20, 100), (40, 100))
+    assert plan.due == 1_000 + 4_000
+
+
+def test_random_arrivals_have_the_seed_of_the_run() -> None:
+    asked = LoadOptions(arrival_rate=RATE_PER_S, duration_us=60 * US_PER_S, poisson=True)
+    assert [build_plan(asked, 1, seed=seed).phases[0].arrivals.seed for seed in (1, 2)] == [1, 2]
+    assert plan_for(arrival_rate=RATE_PER_S, duration_us=US_PER_S).phases[0].arrivals.seed is None
+
+
+@given(
+    st.integers(1, 30),
+    st.lists(st.builds(Stage, st.integers(0, 300), st.integers(0, 30)), min_size=1, max_size=4).map(tuple),
+    st.integers(1, 400),
+)
+def test_paced_iterations_are_due_in_each_window_as_often_as_they_begin_in_it(
+    users: int, row: tuple[Stage, ...], pacing_us: int
+) -> None:
+    phase = Phase(users, stages=row, pacing_us=pacing_us)
+    begins = [
+        begin_us
+        for slot in range(users)
+        for window_us, end_us in phase.windows(slot)
+        for begin_us in range(window_us, end_us or 0, pacing_us)
+    ]
+    assert phase.due == len(begins)
+
+
+def test_users_that_are_alike_are_not_counted_one_by_one() -> None:
+    flat = Phase(10_000_000, stages=(Stage(0, 10_000_000), Stage(60 * US_PER_S, 10_000_000)), pacing_us=7 * US_PER_S)
+    assert flat.due == 90_000_000
+
+
+def test_what_iterations_decide_has_no_due_of_time() -> None:
+    plan = plan_for(users=(3,), hits=(4,), pacing_us=US_PER_S)
+    assert (plan.due, plan.duration_us, plan.has_starts, plan.is_open) == (12, None, True, False)
+
+
+def test_stages_of_rates() -> None:
+    assert parse_stages("30s:100/s, 1m:30/m,0s:0/s") == (
+        RateStage(30 * US_PER_S, 100 * RATE_PER_S),
+        RateStage(60 * US_PER_S, RATE_PER_S // 2),
+        RateStage(0, 0),
+    )
+
+
+@pytest.mark.parametrize("text", ["30s:100/s,1m:50", "30s:100/s,", "30s:/s", "30s:x/s", "30s/s", "x:5/s", "5s:-1/s"])
+def test_users_and_rates_do_not_mix(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_stages(text)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "", "1:2", "x", "10000001", "٣"])
+def test_a_count_is_a_number_above_zero(text: str) -> None:
+    with pytest.raises(UsageError, match="is not a whole number"):
+        parse_count(text)

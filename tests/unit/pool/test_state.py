@@ -32,6 +32,7 @@ from loads.pool.events import (
     Refused,
     Resumed,
     Said,
+    SetUpRun,
     Share,
     Shared,
     Spawn,
@@ -58,6 +59,7 @@ from loads.wire.messages import (
     PhaseDone,
     Ready,
     ScenarioInfo,
+    SetUpDone,
     Start,
     Stop,
     Take,
@@ -89,17 +91,19 @@ SAMPLES: list[Up] = [
     Delta(seq=1, t_us=0, users=1, summary=iterations_of(1)),
     PhaseDone(phase=0, ended_us=5),
     Yielded(portions=()),
+    SetUpDone(data=b"d"),
     BYE,
 ]
 MAY_SAY: dict[MemberState, set[Any]] = {
     S.STARTING: {Hello},
     S.LOADING: {Loaded, LoadFailed},
     S.LOADED: set(),
+    S.SETTING_UP: {SetUpDone, LoadFailed, Delta},
     S.FITTING: {Misused, Ready, Delta},
     S.READY: set(),
     S.RUNNING: {Misused, Delta, PhaseDone},
     S.RESTING: set(),
-    S.FINISHING: {Loaded, LoadFailed, Misused, Ready, Delta, PhaseDone, Bye},
+    S.FINISHING: {Loaded, LoadFailed, SetUpDone, Misused, Ready, Delta, PhaseDone, Bye},
     S.GONE: set(),
 }
 
@@ -163,6 +167,7 @@ def pool_with_worker_in(wanted: MemberState) -> PoolState:
     steps: list[tuple[MemberState, Any]] = [
         (S.LOADING, Said(0, HELLO)),
         (S.LOADED, Said(0, LOADED)),
+        *([(S.SETTING_UP, SetUpRun())] if wanted is S.SETTING_UP else []),
         (S.FITTING, begin_of(COUNTED, COUNTED)),
         (S.READY, Said(0, READY)),
         (S.RUNNING, go_of(0)),

@@ -33,7 +33,9 @@ from loads.pool.events import (
     Measured,
     PhaseOver,
     Refused,
+    RunIsSetUp,
     Said,
+    SetUpRun,
     Spawn,
     Tell,
     Tick,
@@ -54,6 +56,8 @@ from loads.wire.messages import (
     PhaseDone,
     Ready,
     ScenarioInfo,
+    SetUp,
+    SetUpDone,
     Start,
     Stop,
     Up,
@@ -84,6 +88,8 @@ class Process:
         self.outbox: deque[Up] = deque([Hello(protocol=PROTOCOL, incarnation=incarnation)])
         self.hangs = False
         self.dead = False
+        self.set_up = 0
+        self.torn_down = 0
 
     @property
     def counts(self) -> Counts:
@@ -102,7 +108,11 @@ class Process:
         match message:
             case Load():
                 self.outbox.append(LOADED if self._loads else FAILED)
+            case SetUp():
+                self.set_up += 1
+                self.outbox.append(SetUpDone(data=b"d"))
             case Assign():
+                assert message.run_data == (b"d" if message.seed else b"")
                 self._plan = message.plan
                 self._slots = sum(len(slots_of(portion, 4)) for portion in message.portions)
                 if self._random.random() < 0.2:
@@ -117,6 +127,7 @@ class Process:
             case Stop():
                 self._stop = message
             case Finish():
+                self.torn_down += message.tear_down_run
                 self._flush(0)
                 self.outbox.append(Bye(last_seq=self._seq))
                 self.dead = True
@@ -171,11 +182,14 @@ class Simulation:
         self.run_at_us: int | None = None
         self.halt: Halt | None = None
         self.phases_over: list[int] = []
+        self.once = self.random.random() < 0.5
+        self.set_up = self.torn_down = 0
         self.refused = 0
         self.gone = 0
         self._deaths = self.random.choice([0.0, 0.005, 0.03])
         self._hangs = self.random.choice([0.0, 0.0, 0.003])
         self._halts = self.random.choice([0.0, 0.002, 0.02])
+        self.is_kind = not self._deaths and not self._hangs
         self._is_patient = self.random.random() < 0.5
         self._bad_tests = self.random.choice([0.0, 0.0, 0.0, 0.05])
 
@@ -205,6 +219,8 @@ class Simulation:
         if process.dead and not process.outbox:
             del self.processes[number]
             self.buried.append(process.counts)
+            self.set_up += process.set_up
+            self.torn_down += process.torn_down
             self._handle(Died(number, "was killed by chance", process.counts))
 
     def _maybe_halt(self, elapsed_us: int) -> None:
@@ -243,8 +259,13 @@ class Simulation:
                 if number in self.processes:
                     self.processes[number].dead = True
             case AllLoaded():
-                stopped = self.halt is not None
-                self._handle(End() if stopped else Begin(self.plan, 7, None, False))
+                if self.halt is not None:
+                    self._handle(End())
+                else:
+                    self._handle(SetUpRun() if self.once else Begin(self.plan, 0, None, False))
+            case RunIsSetUp(data):
+                stopped = self.halt is not None or self.refused
+                self._handle(End() if stopped else Begin(self.plan, 7, None, False, run_data=data, keeper=True))
             case AllReady():
                 self.run_at_us = None if self.halt is not None else self.now_us + 50_000
                 self._handle(End() if self.run_at_us is None else Go(0, self.run_at_us, self.run_at_us))
@@ -289,6 +310,10 @@ def test_whatever_dies_the_run_ends_and_everything_is_accounted_for(seed: int) -
     assert run.result.started == totals.ended + totals.interrupted + run.result.lost_iterations == done[0]
     assert told.sent + run.result.lost_sent == done[2]
     assert run.result.unstarted >= 0
+    assert run.set_up <= run.once
+    assert run.torn_down <= run.once
+    if run.set_up and run.is_kind and run.halt != Halt(now=True):
+        assert run.torn_down == 1
     if not run.result.losses and run.halt is None and not run.refused:
         assert run.result.unstarted == 0
         assert len(run.phases_over) == len(run.plan.phases)

@@ -8,9 +8,21 @@ import pytest
 
 from loads.metrics.counters import Counts
 from loads.metrics.histogram import Histogram
+from loads.metrics.pace import Pace
 from loads.metrics.phases import Phases, Span
 from loads.metrics.result import Result
-from loads.metrics.summary import TRANSACTION, ErrorGroup, ErrorKey, Series, SeriesKey, Summary, Totals
+from loads.metrics.summary import (
+    ITERATION,
+    ITERATION_NAME,
+    TRANSACTION,
+    ErrorGroup,
+    ErrorKey,
+    Series,
+    SeriesKey,
+    Summary,
+    Totals,
+)
+from loads.metrics.threshold import Standing, State
 from loads.metrics.verdict import Stop
 from loads.report.console import (
     BAR_WIDTH,
@@ -22,10 +34,11 @@ from loads.report.console import (
     error_lines,
     headline,
     new_lines,
+    threshold_lines,
     trouble_lines,
 )
 from loads.units import US_PER_S
-from tests.build import info_of, iterations_of, loss_of, result_of, series_of, span_of
+from tests.build import histogram_of, info_of, iterations_of, loss_of, result_of, series_of, span_of
 
 TALK = dedent("""\
     [==============================================================] 100%
@@ -172,6 +185,13 @@ def test_with_a_duration_a_run_that_was_not_stopped_is_done() -> None:
     result = result_of(due=None, duration_us=4 * US_PER_S)
     result.duration_us = 3_900_000
     assert done_part(result) == 1.0
+
+
+def test_of_planned_arrivals_done_is_the_time_too() -> None:
+    """Iterations that find no user are no part that is still to be done."""
+    result = result_of(iterations_of(3), due=10, duration_us=4 * US_PER_S)
+    result.stop = Stop.GRACEFUL
+    assert done_part(result) == 0.25
 
 
 # What is new.
@@ -325,3 +345,118 @@ def test_quiet_still_tells_what_went_wrong() -> None:
 def test_a_service_time_is_told_for_what_was_timed_only() -> None:
     first = list(takewhile(bool, new_lines(result_of())))
     assert first == ["Service times: nothing was measured"]
+
+
+# Where starts were planned.
+
+
+def planned(late: list[int], awaited: int, unstarted: int = 0, **changed: object) -> Result:
+    """Each of so `late` iterations has one request of 100 ms; `unstarted` more waited for 5 s and never began."""
+    took = [100_000] * len(late)
+    hit, iteration = series_of(took), Series(sent=len(late), service=histogram_of(took), unstarted=unstarted)
+    hit.response = histogram_of(each + 100_000 for each in late)
+    iteration.response = histogram_of([*(each + 100_000 for each in late), *[5_000_000] * unstarted])
+    summary = Summary(
+        series={SeriesKey("t", "GET", "/"): hit, SeriesKey("t", ITERATION, ITERATION_NAME): iteration},
+        totals=Totals(started=len(late), ended=len(late), success=len(late)),
+        pace=Pace(histogram_of(late), histogram_of(late[:awaited])),
+    )
+    fields = {"due": len(late) + unstarted, "duration_us": US_PER_S, "is_open": True, "has_starts": True}
+    return result_of(summary, **{**fields, **changed})
+
+
+def test_response_times_come_first_and_service_times_after_them() -> None:
+    told = list(new_lines(planned([200] * 98 + [6_100_000] * 2, 98)))
+    assert told[:8] == [
+        "Response times in ms, which is what users feel: service time plus how late the iteration began:",
+        "hits  p50  p90  p95    p99  p99.9    max  series",
+        " 100  100  100  100  6,200  6,200  6,200  GET /",
+        " 100  100  100  100  6,200  6,200  6,200  iteration t",
+        "",
+        "Service times in ms, to the end of the body, without that lateness:",
+        "hits  p50  p90  p95  p99  p99.9  max  series",
+        " 100  100  100  100  100    100  100  GET /",
+    ]
+
+
+def test_lateness_says_how_many_iterations_found_no_free_user() -> None:
+    told = list(new_lines(planned([210] * 98 + [6_100_000] * 2, 98)))
+    assert "Lateness: p50 0.21 ms, p99 6.1 s, max 6.1 s; 2 of 100 iterations began late for want of a free user" in told
+    assert "Lateness of the others, which is the load generator's own: p50 0.21 ms, p99 0.21 ms, max 0.21 ms" in told
+
+
+def test_where_users_were_always_free_all_lateness_is_the_generators() -> None:
+    told = list(new_lines(planned([210] * 4, 4)))
+    assert "Lateness: p50 0.21 ms, p99 0.21 ms, max 0.21 ms; there was a free user for each" in told
+    assert not any("of the others" in line for line in told)
+
+
+def test_iterations_that_never_began_are_accounted_for_and_explained() -> None:
+    told = list(new_lines(planned([210] * 4, 4, unstarted=2_000)))
+    assert "Iterations: 4 of 2,004 planned started, 2,000 never did (unstarted)" in told
+    assert "Of those that started: 4 ended" in told
+    assert "Of the iterations 2,000 never began: these count with the time that they waited, a lower bound" in told
+    rows = [line for line in told if "iteration t" in line]
+    assert [row.split()[0] for row in rows] == ["2,004", "4"]
+    assert [row.endswith("iteration t, 2,000 unstarted") for row in rows] == [True, False]
+
+
+def test_planned_iterations_that_all_began_need_no_explanation() -> None:
+    told = list(new_lines(planned([210] * 4, 4)))
+    assert "Iterations: 4 of 4 planned started" in told
+    assert not any("never" in line for line in told)
+
+
+def test_a_planned_run_of_which_nothing_is_known_still_has_its_block() -> None:
+    result = result_of(due=10, duration_us=US_PER_S, is_open=True, has_starts=True)
+    told = list(new_lines(result))
+    assert told[0] == "Service times: nothing was measured"
+    assert "Iterations: 0 of 10 planned started, 10 never did (unstarted)" in told
+
+
+def test_the_classic_part_tells_service_times_whatever_was_planned() -> None:
+    assert "Average request time: 0.10s" in lines(planned([6_000_000] * 4, 0))
+
+
+def test_what_is_told_of_planned_starts_is_no_wider_than_a_hundred_columns() -> None:
+    result = planned([200] * 40_000 + [3_599_000_000] * 30_000, 40_000, unstarted=9_000)
+    told = [line for line in new_lines(result) if not line.startswith(("Lateness", "Warning", "Verdict"))]
+    assert max(map(len, told)) <= 100
+
+
+# Thresholds.
+
+
+def test_each_threshold_has_a_line_with_its_value_and_when_it_was_crossed() -> None:
+    thresholds = [
+        Standing(text="p(95) < 500ms", state=State.CROSSED, value=612e3, shown="612ms", crossed_us=12_000_000),
+        Standing(text="failure_rate < 1%", state=State.PASSED, value=0.005, shown="0.5%"),
+        Standing(text="counter:x > 1", state=State.NO_DATA),
+        Standing(text="hits > 9", state=State.PENDING, value=4.0, shown="4"),
+        Standing(text="errors < 1", state=State.CROSSED, value=3.0, shown="3", crossed_us=2_500_000, aborted=True),
+    ]
+    assert list(threshold_lines(thresholds)) == [
+        "Thresholds:",
+        "  FAILED     p(95) < 500ms      612ms, crossed at 12.0 s",
+        "  ok         failure_rate < 1%  0.5%",
+        "  no data    counter:x > 1",
+        "  undecided  hits > 9           4",
+        "  FAILED     errors < 1         3, crossed at 2.5 s, which ended the run",
+    ]
+
+
+def test_a_very_long_threshold_does_not_push_the_values_of_the_others_away() -> None:
+    thresholds = [
+        Standing(text="a" * 200, state=State.PASSED, value=1.0, shown="1"),
+        Standing(text="b", state=State.PASSED, value=2.0, shown="2"),
+    ]
+    assert list(threshold_lines(thresholds))[1:] == [f"  ok  {'a' * 200}  1", "  ok  b  2"]
+
+
+def test_thresholds_come_right_before_the_verdict_that_follows_from_them() -> None:
+    result = the_talks_run()
+    assert "Thresholds:" not in end_block(result)
+    result.thresholds = [Standing(text="hits > 9", state=State.CROSSED, value=4.0, shown="4")]
+    told = end_block(result).splitlines()
+    assert told[-3:-1] == ["Thresholds:", "  FAILED  hits > 9  4"]
+    assert told[-1].startswith("Verdict: failed (hits > 9: it was 4")

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 
 from loads.metrics.counters import Counts
+from loads.metrics.pace import Pace
 from loads.metrics.phases import Phases, Span
 from loads.metrics.result import Result
+from loads.metrics.rules import Rules
 from loads.metrics.summary import (
     ITERATION,
     ITERATION_NAME,
@@ -21,6 +23,7 @@ from loads.metrics.summary import (
     Summary,
     Totals,
 )
+from loads.metrics.threshold import Standing, State
 from loads.metrics.verdict import Stop
 from loads.report.export import SCHEMA, to_json
 from loads.units import US_PER_S
@@ -270,3 +273,102 @@ def test_the_timeline_says_nothing_of_a_health_that_nobody_told() -> None:
     told = document(result_of(iterations_of(1)))
     assert told["health"] == []
     assert [(point["cpu_share"], point["lag_ms"]) for point in told["timeline"]] == [(None, None)]
+
+
+def planned() -> Result:
+    """Two iterations of one request each, one of them late; a third one never began."""
+    hit, iteration = series_of([100_000, 100_000]), series_of([100_000, 100_000])
+    hit.response = histogram_of([100_000, 300_000])
+    iteration.response, iteration.unstarted = histogram_of([100_000, 300_000, 500_000]), 1
+    summary = Summary(
+        series={SeriesKey("t", "GET", "/"): hit, SeriesKey("t", ITERATION, ITERATION_NAME): iteration},
+        totals=Totals(started=2, ended=2, success=2, retired=1),
+        pace=Pace(histogram_of([0, 200_000]), histogram_of([0])),
+    )
+    return result_of(summary, due=3, duration_us=US_PER_S, is_open=True, has_starts=True)
+
+
+def test_response_times_and_lateness_stand_beside_service_times() -> None:
+    told = document(planned())
+    hit, iteration = told["series"]
+    assert (hit["service"]["max_ms"], hit["response"]["max_ms"], hit["unstarted"]) == (100, 300, 0)
+    assert (iteration["service"]["max_ms"], iteration["response"]["max_ms"], iteration["unstarted"]) == (100, 500, 1)
+    totals = told["totals"]
+    assert (totals["service"], totals["response"]) == (hit["service"], hit["response"])
+    assert (totals["lateness"]["count"], totals["lateness"]["max_ms"]) == (2, 200)
+    assert (totals["delay"]["count"], totals["delay"]["max_ms"]) == (1, 0)
+    assert list(totals["lateness"]) == list(totals["delay"]) == ["count", *DISTRIBUTION]
+
+
+def test_what_was_planned_is_what_started_and_what_did_not() -> None:
+    totals = document(planned())["totals"]
+    assert (totals["planned"], totals["due"], totals["started"], totals["unstarted"]) == (3, 3, 2, 1)
+    assert totals["retired"] == 1
+
+
+def test_points_of_a_planned_run_have_response_times_and_lateness() -> None:
+    (point,) = document(planned())["timeline"]
+    assert point["started"] == 2
+    assert (point["p50_ms"], point["p99_ms"]) == (100, 100)
+    assert [point[f"response_{name}_ms"] for name in ("p50", "p95", "p99")] == [100.096, 300, 300]
+    assert [point[f"lateness_{name}_ms"] for name in ("p50", "p99")] == [0, 200]
+
+
+def test_where_nothing_was_planned_there_is_no_lateness() -> None:
+    told = document(result_of(iterations_of(1, sent=3)))
+    assert (told["totals"]["lateness"], told["totals"]["delay"]) == (None, None)
+    assert told["totals"]["response"] == told["totals"]["service"]
+    (point,) = told["timeline"]
+    names = ["response_p50_ms", "response_p95_ms", "response_p99_ms", "lateness_p50_ms", "lateness_p99_ms"]
+    assert {name: point[name] for name in names} == dict.fromkeys(names)
+
+
+def test_thresholds_are_told_as_they_stand() -> None:
+    result = result_of(iterations_of(1))
+    result.thresholds = [
+        Standing(
+            text="p(95) < 500ms",
+            state=State.CROSSED,
+            value=612_345.5,
+            shown="612ms",
+            crossed_us=12_500_000,
+            aborted=True,
+        ),
+        Standing(text="counter:x > 1", state=State.NO_DATA),
+    ]
+    assert document(result)["thresholds"] == [
+        {
+            "expression": "p(95) < 500ms",
+            "state": "crossed",
+            "failed": True,
+            "value": 612_345.5,
+            "shown": "612ms",
+            "crossed_s": 12.5,
+            "aborted": True,
+        },
+        {
+            "expression": "counter:x > 1",
+            "state": "no data",
+            "failed": True,
+            "value": None,
+            "shown": "no data",
+            "crossed_s": None,
+            "aborted": False,
+        },
+    ]
+
+
+def test_the_rules_of_the_run_are_told() -> None:
+    assert document(result_of())["run"]["rules"] == {
+        "thresholds": [],
+        "warm_up_s": 0.0,
+        "max_lost": 0.01,
+        "allow_invalid": False,
+    }
+    rules = Rules(thresholds=("hits > 1",), warm_up_us=20 * US_PER_S, max_lost=0.05, allow_invalid=True)
+    assert document(result_of(rules=rules))["run"]["rules"] == {
+        "thresholds": ["hits > 1"],
+        "warm_up_s": 20.0,
+        "max_lost": 0.05,
+        "allow_invalid": True,
+    }

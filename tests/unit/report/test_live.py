@@ -5,11 +5,13 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
+from loads.metrics.pace import Pace
 from loads.metrics.result import Place, Result
 from loads.metrics.summary import SeriesKey, Summary, Totals
+from loads.metrics.threshold import Standing, State
 from loads.report.live import LiveScreen, PlainScreen, QuietScreen, summary_line
 from loads.units import US_PER_S
-from tests.build import health_of, info_of, result_of, series_of
+from tests.build import health_of, histogram_of, info_of, result_of, series_of
 
 
 def busy() -> Result:
@@ -35,6 +37,32 @@ def test_a_line_tells_how_the_run_stands() -> None:
     assert summary_line(busy(), 65 * US_PER_S + 900_000) == (
         " 1m05s  15 users  1,234 hits  1,234/s  p95 12.0 ms  3 failures  2 errors"
     )
+
+
+def test_of_a_planned_run_the_line_tells_how_well_starts_are_kept() -> None:
+    result = result_of(due=20, duration_us=60 * US_PER_S, is_open=True, has_starts=True)
+    series = series_of([12_000] * 20)
+    series.response = histogram_of([15_000] * 20)
+    late = Pace(histogram_of([3_000] * 20))
+    result.add(0, Summary({SeriesKey("t", "GET", "/"): series}, totals=Totals(started=20), pace=late))
+    result.users = {0: 7}
+    assert summary_line(result, 5 * US_PER_S) == (
+        "    5s  7 users busy  started 20/s  late p99 3.00 ms  20 hits  20/s  response p95 15.0 ms  "
+        "0 failures  0 errors"
+    )
+
+
+def test_a_log_tells_once_of_a_threshold_that_is_crossed() -> None:
+    lines: list[str] = []
+    screen, result = PlainScreen(lines.append), busy()
+    holds = Standing(text="hits > 1", state=State.PENDING, value=5.0, shown="5")
+    crossed = Standing(text="p(95) < 9ms over 10s", state=State.CROSSED, value=12e3, shown="12ms", crossed_us=US_PER_S)
+    result.thresholds = [holds]
+    screen.progress(result, US_PER_S)
+    result.thresholds = [holds, crossed]
+    screen.progress(result, 2 * US_PER_S)
+    screen.progress(result, 3 * US_PER_S)
+    assert lines == ["Threshold crossed: p(95) < 9ms over 10s: 12ms"]
 
 
 def test_a_log_has_the_plan_and_a_line_each_five_seconds() -> None:

@@ -6,6 +6,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from loads.metrics.pace import Pace
 from loads.metrics.result import Result
 from loads.metrics.summary import (
     ITERATION,
@@ -17,12 +18,13 @@ from loads.metrics.summary import (
     Summary,
     Totals,
 )
+from loads.metrics.threshold import Standing, State
 from loads.metrics.verdict import Stop
 from loads.report.panel import draw, spark
 from loads.units import US_PER_S
-from tests.build import health_of, info_of, series_of
+from tests.build import health_of, histogram_of, info_of, series_of
 
-WIDTHS = [60, 80, 200]
+WIDTHS = [60, 80, 120, 200]
 
 
 def drawn(result: Result, width: int = 80, height: int = 24, elapsed_us: int = 30 * US_PER_S) -> list[str]:
@@ -222,3 +224,93 @@ def test_the_warning_is_yellow() -> None:
         for segment in Console(width=100).render(draw(troubled(1), 30 * US_PER_S, 100, 24))
         if segment.text.startswith("Warning")
     )
+
+
+def planned(late_us: int = 3_000, thresholds: list[Standing] | None = None) -> Result:
+    """A run of a minute at 20/s, half over; each iteration began so late, and its only request took 12 ms."""
+    result = run_of(due=1_200, is_open=True, has_starts=True)
+    for second in range(30):
+        series = series_of([12_000] * 20)
+        series.response = histogram_of([12_000 + late_us] * 20)
+        late = histogram_of([late_us] * 20)
+        totals = Totals(started=20, ended=20)
+        result.add(
+            second * US_PER_S,
+            Summary({SeriesKey("t", "GET", "http://127.0.0.1/home"): series}, totals=totals, pace=Pace(late)),
+        )
+    result.thresholds = thresholds or []
+    return result
+
+
+STANDINGS = [
+    Standing(text="hits > 10", state=State.PENDING, value=600.0, shown="600"),
+    Standing(text="p(99){name:/never} < 1s", state=State.PENDING),
+    Standing(text="p(95) < 10ms over 10s", state=State.CROSSED, value=15_000.0, shown="15ms", crossed_us=9_000_000),
+]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_planned_run_shows_who_is_busy_and_how_well_starts_are_kept(width: int) -> None:
+    text = "\n".join(drawn(planned(), width))
+    for figure in ("20 users busy", "600 hits", "started 600 of 1,200  20/s  late p99 3.00 ms", "response p50 15.0"):
+        assert figure in text, figure
+
+
+def test_the_series_of_a_planned_run_have_response_times() -> None:
+    lines = drawn(planned(), 80)
+    assert any(line.startswith("series (response ms)") for line in lines)
+    (row,) = [line for line in lines if "GET /home" in line]
+    assert row.split()[-1] == "15.0"
+    assert not any("response" in line or "late" in line for line in drawn(run_of(crowded(3, 0))))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_thresholds_are_shown_as_they_stand_with_the_failed_ones_first(width: int) -> None:
+    text = "\n".join(drawn(planned(thresholds=STANDINGS), width))
+    crossed, so_far, nothing = (
+        text.index(told)
+        for told in (
+            "CROSSED p(95) < 10ms over 10s: 15ms",
+            "ok so far hits > 10: 600",
+            "ok so far p(99){name:/never} < 1s: nothing yet",
+        )
+    )
+    assert crossed < so_far < nothing
+
+
+def test_thresholds_that_find_no_room_are_counted_and_long_ones_keep_their_value() -> None:
+    long = [
+        Standing(text=f"p(95){{name:/{'x' * 100}/{n}}} < 1s", state=State.PASSED, value=1.0, shown="123ms")
+        for n in range(9)
+    ]
+    lines = drawn(planned(thresholds=long), 60)
+    assert sum(line.rstrip().endswith(": 123ms") for line in lines) == 3
+    assert "and 6 more" in "\n".join(lines)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("height", [4, 5, 8, 12, 24])
+def test_a_planned_run_with_thresholds_fits_any_terminal(width: int, height: int) -> None:
+    result = planned(10**12, [*STANDINGS, *STANDINGS, Standing(text="\u4e2d" * 400, state=State.CROSSED, value=1.0)])
+    lines = drawn(result, width, height)
+    assert len(lines) <= height - 1
+    assert max(cell_len(line.rstrip()) for line in lines) <= width
+
+
+def _color_of(result: Result, text: str) -> str:
+    console = Console(width=100)
+    (found,) = [
+        segment.style.color.name
+        for segment in console.render(draw(result, 30 * US_PER_S, 100, 24))
+        if segment.text == text and segment.style and segment.style.color
+    ]
+    return found
+
+
+def test_a_threshold_that_is_crossed_is_red_and_one_that_holds_is_green() -> None:
+    assert _color_of(planned(thresholds=STANDINGS), "CROSSED") == "red"
+    assert _color_of(planned(thresholds=STANDINGS[:1]), "ok so far") == "green"
+
+
+def test_starts_that_are_late_enough_to_see_are_yellow() -> None:
+    assert _color_of(planned(300_000), "300 ms") == "yellow"

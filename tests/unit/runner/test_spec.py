@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from loads.errors import ExitCode
+from loads.metrics.rules import Rules
 from loads.plan.http import HttpOptions
 from loads.plan.load import LoadOptions
 from loads.plan.profile import Stage
 from loads.plan.spec import Phase, Plan
 from loads.pool.limits import count_workers, find_doubts
 from loads.runner.spec import TestsRefused, new_seed, plan_here
-from loads.units import US_PER_S
+from loads.units import RATE_PER_S, US_PER_S
 from loads.wire.messages import Loaded, LoadFailed, ScenarioInfo
 from loads.wire.run import RunSpec, describe
 
@@ -95,6 +96,47 @@ def test_a_plan_over_time_says_how_it_ends() -> None:
     )
 
 
+def test_a_plan_of_arrivals_says_how_many_when_and_by_whom() -> None:
+    spec = spec_of(arrival_rate=500 * RATE_PER_S, duration_us=60 * US_PER_S, max_users=200)
+    plan, info = plan_here(spec, loaded_of(1), 2)
+    assert info.plan.splitlines()[-1] == (
+        "Plan: 30,000 iterations, 500/s for 1m, by up to 200 users; on 2 workers, seed 7, "
+        "iterations in flight get 30s at the end"
+    )
+    assert (info.due, info.users, info.duration_us) == (30_000, 200, 60 * US_PER_S)
+    assert (info.is_open, info.has_starts, info.fits_memory) == (True, True, False)
+    on_agents = describe(plan, loaded_of(1), 4, 7, agents=2)
+    assert "by up to 200 users; on 4 workers of 2 agents" in on_agents
+
+
+def test_arrivals_have_as_many_users_as_this_machine_has_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr("loads.runner.spec.room_for_users", lambda workers: asked.append(workers) or 300)
+    load: dict[str, Any] = {"arrival_rate": 500 * RATE_PER_S, "duration_us": 60 * US_PER_S}
+    plan, info = plan_here(spec_of(**load), loaded_of(1), 2)
+    assert (plan.max_users, info.users, info.fits_memory) == (300, 300, True)
+    assert plan_here(spec_of(**load, max_users=5_000), loaded_of(1), 2)[0].max_users == 5_000
+    assert asked == [2]
+
+
+def test_a_paced_plan_says_how_many_iterations_that_makes() -> None:
+    _, info = plan_here(spec_of(users=(20,), duration_us=60 * US_PER_S, pacing_us=5 * US_PER_S), loaded_of(1), 2)
+    assert "Plan: 20 users for 1m, one iteration every 5s each = 240; on 2 workers" in info.plan
+    assert (info.due, info.is_open, info.has_starts, info.fits_memory) == (240, False, True, False)
+    _, info = plan_here(spec_of(pacing_us=5 * US_PER_S), loaded_of(1, 1), 1)
+    assert "Plan: 1 user, each test once, one iteration every 5s each; on 1 worker" in info.plan
+
+
+def test_a_plan_says_what_it_is_judged_by() -> None:
+    judged = replace(spec_of(users=(4,)), rules=Rules(("p(95) < 500ms", "failure_rate < 1%"), 20 * US_PER_S))
+    assert plan_here(judged, loaded_of(1), 2)[1].plan.splitlines()[-1] == (
+        "Thresholds: p(95) < 500ms; failure_rate < 1%, without the first 20s"
+    )
+    many = replace(spec_of(users=(4,)), rules=Rules(tuple(f"hits > {n}" for n in range(25))))
+    assert plan_here(many, loaded_of(1), 2)[1].plan.endswith("; hits > 19 and 5 more")
+    assert "Thresholds" not in plan_here(replace(spec_of(), rules=Rules((), 5)), loaded_of(1), 1)[1].plan
+
+
 def test_a_plan_says_what_is_peculiar_about_its_requests() -> None:
     plan = Plan((Phase(1, hits=1),))
     assert describe(plan, loaded_of(1), 1, 7, None, HttpOptions()) == describe(plan, loaded_of(1), 1, 7)
@@ -144,3 +186,16 @@ def test_tests_that_are_refused_keep_their_own_traceback_and_are_wrong_usage() -
 
 def test_a_seed_is_short_enough_to_type() -> None:
     assert all(0 <= new_seed() < 1_000_000 for _ in range(100))
+
+
+def test_the_verdict_is_told_what_kind_of_plan_it_was() -> None:
+    arriving = {"arrival_rate": 10 * RATE_PER_S, "duration_us": 60 * US_PER_S}
+    kinds = [
+        (spec_of(**arriving), (True, True, True)),
+        (spec_of(**arriving, max_users=5), (True, True, False)),
+        (spec_of(duration_us=60 * US_PER_S, pacing_us=US_PER_S), (False, True, False)),
+        (spec_of(duration_us=60 * US_PER_S), (False, False, False)),
+    ]
+    for spec, expected in kinds:
+        info = plan_here(spec, loaded_of(1), 1)[1]
+        assert (info.is_open, info.has_starts, info.fits_memory) == expected

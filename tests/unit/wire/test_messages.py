@@ -15,6 +15,7 @@ from loads.plan.profile import Stage
 from loads.plan.spec import Phase, Plan
 from loads.wire import messages
 from loads.wire.messages import (
+    MOST_RUN_DATA,
     Alive,
     Assign,
     Bye,
@@ -31,6 +32,8 @@ from loads.wire.messages import (
     PhaseDone,
     Ready,
     ScenarioInfo,
+    SetUp,
+    SetUpDone,
     Start,
     Stop,
     Take,
@@ -78,7 +81,10 @@ MESSAGES: dict[type[Any], st.SearchStrategy[Any]] = {
         server_url=st.one_of(st.none(), text),
         fresh_session=flags,
         http=http_options,
+        run_data=st.binary(max_size=8),
     ),
+    SetUp: st.builds(SetUp, server_url=st.one_of(st.none(), text), http=http_options),
+    SetUpDone: st.builds(SetUpDone, data=st.binary(max_size=8)),
     Ready: st.builds(Ready, runnable=counts),
     Start: st.builds(Start, phase=counts, run_at_us=counts, phase_at_us=counts),
     Delta: st.builds(Delta, seq=counts, t_us=counts, users=counts, summary=summaries()),
@@ -90,13 +96,20 @@ MESSAGES: dict[type[Any], st.SearchStrategy[Any]] = {
     Yield: st.builds(Yield, portions=portions),
     Yielded: st.builds(Yielded, portions=portions),
     Stop: st.builds(Stop, now=flags),
-    Finish: st.just(Finish()),
+    Finish: st.builds(Finish, tear_down_run=flags),
     Bye: st.builds(Bye, last_seq=counts),
 }
 
 
 def test_every_message_of_the_protocol_is_tried_here() -> None:
     assert set(MESSAGES) == set(KINDS)
+
+
+def test_more_than_the_megabyte_of_what_is_set_up_is_not_read() -> None:
+    data = msgspec.msgpack.encode(SetUpDone(data=bytes(MOST_RUN_DATA)))
+    assert isinstance(msgspec.msgpack.decode(data, type=Message), SetUpDone)
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.msgpack.decode(msgspec.msgpack.encode(SetUpDone(data=bytes(MOST_RUN_DATA + 1))), type=Message)
 
 
 def test_every_message_goes_in_one_direction() -> None:

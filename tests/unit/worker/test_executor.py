@@ -20,11 +20,13 @@ from loads.plan.profile import Stage
 from loads.plan.spec import Phase
 from loads.units import US_PER_S
 from loads.worker import executor
+from loads.worker import running as running_phase
 from loads.worker.crew import Crew
-from loads.worker.executor import Executor, scenario_of
+from loads.worker.executor import Executor
 from loads.worker.loader import Scenario
 from loads.worker.meter import Meter
 from loads.worker.outcome import Faults
+from loads.worker.slot import scenario_of
 from loads.worker.watchdog import BLOCKED_AFTER_S
 from tests.build import new_recorder
 
@@ -175,7 +177,7 @@ def test_thinking_is_no_part_of_an_iteration() -> None:
 
 
 def test_what_is_thrown_at_a_user_that_takes_breath_is_told_and_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(executor, "_BREATH_US", -1)
+    monkeypatch.setattr(executor, "BREATH_US", -1)
     summary = run(crew_of([Scenario(Site, "test_throws", 1)]), Phase(1, hits=3))
     assert (summary.totals.success, summary.totals.errors, summary.totals.ended) == (3, 3, 3)
     [group] = summary.errors.values()
@@ -273,7 +275,7 @@ def test_an_iteration_that_does_not_let_itself_be_cut_off_is_given_up(monkeypatc
                 except BaseException as error:
                     seen.append(error)
 
-    monkeypatch.setattr(executor, "CUT_OFF_S", 0.05)
+    monkeypatch.setattr(running_phase, "CUT_OFF_S", 0.05)
     crew = crew_of([Scenario(Stubborn, "test_it", 1)])
     running = Executor(crew, Phase(1, hits=2), range(1), monotonic_us(), 0)
     gevent.spawn_later(0.02, running.stop, now=True)
@@ -419,7 +421,7 @@ def test_leaving_users_that_let_nobody_end_them_are_given_up_with_the_phase(monk
                 except BaseException:
                     continue
 
-    monkeypatch.setattr(executor, "CUT_OFF_S", 0.05)
+    monkeypatch.setattr(running_phase, "CUT_OFF_S", 0.05)
     crew = crew_of([Scenario(Stubborn, "test_it", 1)])
     running, greenlet = begin(crew, LONG, [0, 1])
     gevent.sleep(0.02)
@@ -430,3 +432,30 @@ def test_leaving_users_that_let_nobody_end_them_are_given_up_with_the_phase(monk
     seen.append("enough")
     gevent.joinall(leaving, 5)
     assert crew.recorder.summary.totals.interrupted == 2
+
+
+def test_a_paced_user_begins_at_its_times_and_late_when_it_was_busy() -> None:
+    """Iterations of 10 ms every 25 ms, then every 5 ms: the second kind falls behind by 5 ms each."""
+    crew = crew_of([Scenario(Site, "test_slow", 1)])
+    crew.recorder.planned = True
+    summary = run(crew, Phase(1, hits=4, pacing_us=25_000))
+    assert summary.totals.ended == 4
+    assert summary.pace.lateness.count == summary.pace.delay.count + 1  # the first was not waited for
+    summary = run(crew, Phase(1, hits=10, pacing_us=5_000))
+    assert summary.totals.ended == 10
+    assert summary.pace.lateness.max_us >= 9 * 5_000
+    series = summary.series[SeriesKey(Scenario(Site, "test_slow", 1).name, ITERATION, ITERATION_NAME)]
+    assert series.response is not None
+    assert series.response.count == series.service.count == 10
+    assert series.response.max_us >= series.service.max_us + 40_000
+
+
+def test_what_a_paced_user_never_began_is_declared() -> None:
+    crew = crew_of([Scenario(Site, "test_slow", 1)])
+    crew.recorder.planned = True
+    phase = Phase(2, stages=(Stage(0, 2), Stage(100_000, 2)), pacing_us=5_000)
+    summary = run(crew, phase)
+    series = summary.series[SeriesKey(Scenario(Site, "test_slow", 1).name, ITERATION, ITERATION_NAME)]
+    assert phase.due == 40
+    assert series.unstarted > 0
+    assert summary.totals.started + series.unstarted == 40

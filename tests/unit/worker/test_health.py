@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from loads.metrics.health import Health
 from loads.units import US_PER_S
 from loads.worker import health as module
-from loads.worker.health import INTERVAL_US, RARITY, Question, Sampler, count_files
+from loads.worker.health import INTERVAL_US, MOVED_US, RARITY, Clocks, Question, Sampler, count_files
 
 
 class Clock:
@@ -23,13 +23,22 @@ class Clock:
         self.cpu_us = 5 * US_PER_S
         self.waited_us: int | None = 0
         self.stalled_us: int | None = 0
+        self.wall_ahead_us = 0
+        self.slept_us = 0
+        self.reading_us = 0
         monkeypatch.setattr(module, "monotonic_us", lambda: self.now_us)
         monkeypatch.setattr(module.time, "process_time_ns", lambda: self.cpu_us * 1_000)
         monkeypatch.setattr(module, "_waited_us", lambda: self.waited_us)
         monkeypatch.setattr(module, "_stalled_us", lambda: self.stalled_us)
+        monkeypatch.setattr(module, "_wall_ns", lambda: (self.now_us + self.slept_us + self.wall_ahead_us) * 1_000)
+        monkeypatch.setattr(module, "_boot_ns", self.boot_ns)
         monkeypatch.setattr(module.gevent, "spawn", lambda _: None)
         monkeypatch.setattr(module.gevent, "spawn_later", lambda *_: None)
         monkeypatch.setattr(module.gevent, "killall", lambda _: None)
+
+    def boot_ns(self) -> int:
+        self.now_us += self.reading_us
+        return (self.now_us + self.slept_us) * 1_000
 
 
 @pytest.fixture
@@ -195,3 +204,47 @@ def test_without_proc_nothing_is_known(monkeypatch: pytest.MonkeyPatch, tmp_path
     health = taken(sampler)
     sampler.end()
     assert (health.waited_us, health.stalled_us, health.files, health.files_limit, health.ports) == (None,) * 5
+
+
+@pytest.mark.parametrize(("by_us", "forward_us", "back_us"), [(3_600, 3_600, 0), (-2, 0, 2), (0, 0, 0)])
+def test_a_wall_clock_that_is_set_is_noticed(
+    clock: Clock, sampler: Sampler, by_us: int, forward_us: int, back_us: int
+) -> None:
+    clock.now_us += US_PER_S
+    clock.wall_ahead_us += by_us * US_PER_S
+    health = taken(sampler)
+    assert (health.set_forward_us, health.set_back_us) == (forward_us * US_PER_S, back_us * US_PER_S)
+    assert health.slept_us == 0
+    assert health.wall_us == US_PER_S
+    assert (taken(sampler).set_forward_us, taken(sampler).set_back_us) == (0, 0)
+
+
+def test_a_clock_that_is_mended_slowly_was_not_set(clock: Clock, sampler: Sampler) -> None:
+    for _ in range(20):
+        clock.now_us += US_PER_S
+        clock.wall_ahead_us += MOVED_US - 1
+        assert taken(sampler).set_forward_us == 0
+
+
+def test_sleep_of_the_machine_is_noticed_and_is_not_taken_for_a_clock_that_was_set(
+    clock: Clock, sampler: Sampler
+) -> None:
+    clock.slept_us = 40 * US_PER_S
+    health = taken(sampler)
+    assert (health.slept_us, health.set_forward_us, health.set_back_us) == (40 * US_PER_S, 0, 0)
+
+
+def test_who_was_stopped_between_two_clocks_does_not_compare_them(clock: Clock, sampler: Sampler) -> None:
+    clock.reading_us = 5 * US_PER_S
+    health = taken(sampler)
+    assert (health.slept_us, health.set_forward_us, health.set_back_us) == (0, 0, 0)
+    clock.reading_us = 0
+    clock.wall_ahead_us = 2 * US_PER_S
+    assert taken(sampler).set_forward_us == 2 * US_PER_S
+
+
+def test_the_clocks_of_this_machine_can_be_read() -> None:
+    one, other = Clocks.read(), Clocks.read()
+    assert one is not None
+    assert other is not None
+    assert abs(one.wall_us - other.wall_us) < MOVED_US
