@@ -5,7 +5,7 @@ the way of a cluster: two agents, one of which saw the fast half and the other o
 second, as deltas and batches, encoded and decoded, to a broker's fold. What comes out must be what one worker alone
 would have: the same counts, bit for bit. The script ends with status 1 where it isn't, or an error is above the bound.
 
-Nothing is measured of the machine, so this may run beside anything else; 0.5 GB of memory are needed for the list.
+Nothing is measured of the machine, so this may run beside anything else; it needs 0.6 GB of memory.
 """
 
 from __future__ import annotations

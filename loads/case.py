@@ -120,7 +120,7 @@ class TestCase(unittest.TestCase):
 
         return WebApp(self.session, self.server_url)
 
-    def feed(self, name: str, *, policy: str = "cycle") -> Any:
+    def feed(self, name: str | os.PathLike[str], *, policy: str = "cycle") -> Any:
         """The next row of the file `name` (CSV or JSON lines) for this virtual user, which no other has.
 
         Args:

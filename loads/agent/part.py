@@ -320,20 +320,13 @@ class Part:
     def _hold_arrivals(self, hold: Hold) -> list[Effect]:
         """At once, for all of it begins and ends with a stated iteration; and so it is held as soon as it is known.
 
-        Where users are capped, what is new waits until none of those that were given is in an iteration any more.
+        Also where users are capped: of slots that go from one worker to another here, both may be in an iteration.
         """
         self._held = self._wanted = hold.holding
-        new, missing = difference(self._portions, hold.portions)
-        if missing:
+        if difference(self._portions, hold.portions)[1]:
             self._given_us = max(hold.from_us, self._given_us, self._sure_us())
             hold = msgspec.structs.replace(hold, from_us=self._given_us)
-        self._hold_next = hold if self._capped and new and (missing or self._shares) else None
-        effects: list[Effect] = []
-        if self._hold_next is None:
-            effects = self._share(hold, hold.portions)
-        elif missing:
-            effects = self._share(hold, difference(missing, self._portions)[0])
-        return [*effects, Send(self.standing)]
+        return [*self._share(hold, hold.portions), Send(self.standing)]
 
     def _sure_us(self) -> int:
         """How far into the phase no worker begins an iteration any more which has not heard what it is told now."""
@@ -360,7 +353,7 @@ class Part:
         if self._halted is not None and (self._halted.now or not halt.now):
             return []
         self._halted = halt
-        return [ToPool(self.run, pool.Halt(halt.now))]
+        return [ToPool(self.run, pool.Halt(halt.now, halt.grace_us))]
 
     def _wind(self, wind: Wind) -> list[Effect]:
         effects: list[Effect] = [*self._move(Stage.WINDING), ToPool(self.run, pool.End(keeper=wind.keeper))]

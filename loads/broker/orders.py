@@ -10,10 +10,10 @@ from typing import Final
 from loads.broker.record import RunRecord, Seat
 from loads.metrics.verdict import Stop
 from loads.wire.cluster import Fit, Go, Halt, Hold, Prepare, Release, RunState, SetUp, Stage, ToAgent, Wind
+from loads.wire.run import ABORT_GRACE_US
 
 LAST: Final = (Stage.WINDING, Stage.COMPLETE)
 """Stages after which no load comes."""
-_AT_ONCE: Final = (Stop.HARD, Stop.THRESHOLD)
 """Iterations in flight are cut off."""
 
 
@@ -69,7 +69,7 @@ def _wind(record: RunRecord, seat: Seat) -> list[ToAgent]:
 def _at_last(record: RunRecord, seat: Seat, stored: int) -> list[ToAgent]:
     if seat.lost is not None and seat.last_seq is not None and stored >= seat.last_seq:
         return [Release(run=record.id, incarnation=seat.incarnation)]
-    if seat.stage is Stage.WINDING and record.stop in _AT_ONCE:
+    if seat.stage is Stage.WINDING and record.stop is Stop.HARD:
         return [_halt(record)]
     return []
 
@@ -112,7 +112,8 @@ def _is_early(record: RunRecord) -> bool:
 
 
 def _halt(record: RunRecord) -> Halt:
-    return Halt(run=record.id, now=record.stop in _AT_ONCE)
+    grace_us = ABORT_GRACE_US if record.stop is Stop.THRESHOLD else None
+    return Halt(run=record.id, now=record.stop is Stop.HARD, grace_us=grace_us)
 
 
 def _hold(record: RunRecord, seat: Seat) -> Hold:

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 
 from loads.errors import ExitCode, NotStarted
 from loads.metrics.counters import PAGE_BYTES
+from loads.metrics.guard import Guard, tell_crossed
 from loads.metrics.result import Result
 from loads.metrics.verdict import Stop as HowStopped
 from loads.plan.share import WHOLE
 from loads.plan.spec import Plan
 from loads.runner.follow import tell_set_up
 from loads.runner.spec import TestsRefused, plan_here
+from loads.units import US_PER_S
 from loads.wire.messages import (
     Assign,
     Delta,
@@ -33,7 +35,7 @@ from loads.wire.messages import (
     Stop,
     Up,
 )
-from loads.wire.run import RunSpec, has_failed_enough, load_message
+from loads.wire.run import ABORT_GRACE_US, RunSpec, has_failed_enough, load_message
 
 if TYPE_CHECKING:
     from loads.runner.follow import Follower
@@ -66,6 +68,8 @@ class _InlineRun:
         self._worker = Worker(self._receive, memoryview(bytearray(PAGE_BYTES)).cast("Q"), leased=False)
         self._said: list[Up] = []
         self._result: Result | None = None
+        self._guard: Guard | None = None
+        self._run_at_us = 0
         self._once: tuple[str, ...] = ()
 
     def run(self) -> Result:
@@ -83,6 +87,8 @@ class _InlineRun:
                 signal.signal(number, handler)
         phases = [message.ended_us for message in self._said if isinstance(message, PhaseDone)]
         result.duration_us = max(phases, default=0)
+        assert self._guard is not None
+        self._guard.conclude()
         result.conclude(result.stop)
         return result
 
@@ -97,6 +103,7 @@ class _InlineRun:
         assert isinstance(answer, Loaded)
         plan, info = plan_here(self._spec, answer, 0)
         self._result = Result(info=info)
+        self._guard = Guard(self._result, info.rules)
         return plan, self._result, answer
 
     def _go_through(self, plan: Plan, result: Result) -> None:
@@ -118,7 +125,7 @@ class _InlineRun:
                 run_data=run_data,
             )
         )
-        run_at_us = time.monotonic_ns() // 1_000
+        run_at_us = self._run_at_us = time.monotonic_ns() // 1_000
         for phase in range(len(plan.phases)):
             if result.stop is None:
                 now_us = time.monotonic_ns() // 1_000
@@ -151,6 +158,18 @@ class _InlineRun:
             result.stop = HowStopped.FAILURES
             self._follower.noticed(f"stopping after {result.trouble:,} failures and errors")
             self._worker.stop(Stop(now=False))
+        self._hold_thresholds(result, message)
+
+    def _hold_thresholds(self, result: Result, delta: Delta) -> None:
+        """A second more is there: the run may have to end for it."""
+        if self._guard is None or not self._run_at_us:
+            return
+        self._guard.add(delta.t_us, delta.summary)
+        elapsed_us = time.monotonic_ns() // 1_000 - self._run_at_us
+        if self._guard.look(delta.t_us + US_PER_S, elapsed_us) and result.stop is None:
+            result.stop = HowStopped.THRESHOLD
+            self._follower.noticed(tell_crossed(result))
+            self._worker.stop(Stop(now=False, grace_us=ABORT_GRACE_US))
 
     def _interrupt(self, result: Result) -> None:
         """What Ctrl-C does: gracefully first, at once the second time."""

@@ -196,7 +196,7 @@ _PHASES: Final[dict[Measure, Callable[[Phases], Span]]] = {
 }
 _COUNTS: Final[dict[Measure, Callable[[Series], int]]] = {
     Measure.FAILURE_RATE: lambda series: series.failed,
-    Measure.SUCCESS_RATE: lambda series: series.sent - series.failed,
+    Measure.SUCCESS_RATE: lambda series: series.hits - series.failed,
     Measure.HIT_FAILURE_RATE: lambda series: series.failed,
     Measure.HITS: lambda series: series.hits,
     Measure.HIT_RATE: lambda series: series.hits,

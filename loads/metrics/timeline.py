@@ -132,6 +132,7 @@ class Timeline(msgspec.Struct):
     """Points of a run by the time since its start. `Timeline()` is the identity of `merge`.
 
     Points are kept packed, as MessagePack: a few hundred buckets are one or two kB so, and thirty times that as a dict.
+    Response times and lateness of a planned run make that three to four times as much (docs/metrics.rst has a table).
     Equal timelines have equal `rows`.
     """
 

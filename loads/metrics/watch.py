@@ -34,7 +34,10 @@ _decoder: Final = msgspec.msgpack.Decoder(Piece)
 
 
 class Slot(msgspec.Struct, array_like=True):
-    """One second, packed: an hour of them would be 70 MB otherwise. The extremes are read without unpacking."""
+    """One second, packed. The extremes are read without unpacking.
+
+    An hour of them, with 2,000 hits a second of lognormal times, is 10 MB; unpacked it would be 215 MB.
+    """
 
     packed: bytes
     extremes: Extremes

@@ -136,9 +136,13 @@ class End:
 
 @dataclass(frozen=True)
 class Halt:
-    """The user wants it to stop; with `now`, without waiting for what is in flight."""
+    """The user wants it to stop; with `now`, without waiting for what is in flight.
+
+    `grace_us`: how long that may go on, if not as long as the plan says.
+    """
 
     now: bool
+    grace_us: int | None = None
 
 
 @dataclass(frozen=True)

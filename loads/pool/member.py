@@ -152,12 +152,12 @@ class Member:
         self.mute_at_us = until_us
         return [Tell(self.number, Finish(tear_down_run=tear_down_run))]
 
-    def halt(self, now: bool, until_us: int) -> list[Effect]:
-        """Let it start nothing more."""
+    def halt(self, stop: Stop, until_us: int) -> list[Effect]:
+        """Let it start nothing more, as `stop` says."""
         if self.state is MemberState.GONE:
             return []
         self.limit(until_us)
-        return [Kill(self.number) if self.state is MemberState.STARTING else Tell(self.number, Stop(now=now))]
+        return [Kill(self.number) if self.state is MemberState.STARTING else Tell(self.number, stop)]
 
     def tick(self, now_us: int, slept: bool, grace_us: int, lease_until_us: int | None) -> list[Effect]:
         """Time has passed: end it if it is mute, else let it go on. `slept`: it was this process that heard nothing."""

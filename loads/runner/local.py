@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from loads.errors import NotStarted
+from loads.metrics.guard import Guard, tell_crossed
 from loads.metrics.result import Result
 from loads.metrics.verdict import Stop
 from loads.plan.spec import Plan
@@ -36,9 +37,10 @@ from loads.pool.output import Printed
 from loads.pool.pool import Report, WorkerPool
 from loads.runner.follow import Follower, tell_set_up
 from loads.runner.spec import TestsRefused, plan_here
-from loads.units import format_duration
+from loads.units import US_PER_S, format_duration
 from loads.wire.fold import tell_loss
-from loads.wire.run import RunSpec, has_failed_enough, load_message
+from loads.wire.messages import Delta
+from loads.wire.run import ABORT_GRACE_US, RunSpec, has_failed_enough, load_message
 
 _PROGRESS_S = 0.25
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -67,6 +69,9 @@ class _LocalRun:
         self._pool: WorkerPool | None = None
         self._plan: Plan | None = None
         self._result: Result | None = None
+        self._guard: Guard | None = None
+        self._told_us: dict[int, int] = {}
+        """Until when, in the run, each worker has told what it measured."""
         self._run_at_us: int | None = None
         self._stop: Stop | None = None
         self._keeps = False
@@ -97,6 +102,8 @@ class _LocalRun:
             raise self._refusal
         if self._result is None:
             raise NotStarted("stopped before the first iteration")
+        if self._guard is not None:
+            self._guard.conclude()
         self._result.conclude(self._stop)
         return self._result
 
@@ -120,6 +127,7 @@ class _LocalRun:
             case AllLoaded(loaded):
                 self._plan, info = plan_here(self._spec, loaded, self._workers)
                 self._result = Result(info=info, warnings=find_doubts(self._plan, self._workers))
+                self._guard = Guard(self._result, info.rules)
                 self._follower.planned(self._result)
                 if self._stop is not None:
                     self._handle(End())
@@ -149,6 +157,7 @@ class _LocalRun:
                 self._result.add(delta.t_us, delta.summary, worker, delta.health)
                 self._result.users[worker] = delta.users
                 self._stop_on_failure(self._result)
+                self._hold_thresholds(self._result, worker, delta)
             case PhaseOver(phase, ended_us):
                 self._result.duration_us = ended_us
                 self._result.users.clear()
@@ -194,6 +203,20 @@ class _LocalRun:
             self._stop = result.stop = Stop.FAILURES
             self._follower.noticed(f"stopping after {result.trouble:,} failures and errors")
             self._handle(Halt(now=False))
+
+    def _hold_thresholds(self, result: Result, worker: int, delta: Delta) -> None:
+        """A second more is there, of `worker`: the run may have to end for it."""
+        assert self._guard is not None
+        if self._run_at_us is None:
+            return
+        self._guard.add(delta.t_us, delta.summary)
+        self._told_us[worker] = max(self._told_us.get(worker, 0), delta.t_us + US_PER_S)
+        told_us = min(self._told_us.values()) if len(self._told_us) == self._workers else 0
+        crossed = self._guard.look(told_us, _now_us() - self._run_at_us)
+        if crossed and self._stop is None:
+            self._stop = result.stop = Stop.THRESHOLD
+            self._follower.noticed(tell_crossed(result))
+            self._handle(Halt(now=False, grace_us=ABORT_GRACE_US))
 
     def _handle(self, event: SetUpRun | Begin | Go | End | Halt) -> None:
         assert self._pool is not None

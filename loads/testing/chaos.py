@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from loads.metrics.rules import Rules
 from loads.plan.load import LoadOptions
+from loads.plan.pacer import RateStage
 from loads.plan.profile import Stage
 from loads.testing.cluster import Cluster
 from loads.testing.laws import BACK_WITHIN_US
 from loads.testing.machine import UNPROVIDED, Machine
 from loads.testing.runner import Runner
-from loads.testing.worker import UNFIT
-from loads.units import US_PER_S
+from loads.testing.worker import ONCE, UNFIT
+from loads.units import RATE_PER_S, US_PER_S
 from loads.wire.cluster import BundleRef
 
 FAULTS_UNTIL_US: Final = 20 * US_PER_S
@@ -21,6 +23,8 @@ NOTED: Final = 300
 RETURN_US: Final = 6 * US_PER_S
 """A broker that was started again waits so long for its agents."""
 REGIONS: Final = ("eu", "us")
+THRESHOLDS: Final = ("p(50) < 170ms over 3s abort", "errors < 4", "hits > 100 or no data")
+"""Of which some runs cross some."""
 GRACES_US: Final = (0, 0, 5 * US_PER_S, 30 * US_PER_S)
 
 
@@ -87,10 +91,11 @@ class Chaos:
             wait=world.chance(0.6),
             elastic=self._elastic,
             per_agent=world.chance(0.1),
-            target=UNFIT if world.chance(0.03) else "t",
+            target=UNFIT if world.chance(0.03) else ONCE if world.chance(0.2) else "t",
             bundle=bundle,
             stop_on_failure=world.between(1, 5) if world.chance(0.1) else None,
             labels={"region": world.random.choice(REGIONS)} if world.chance(0.15) else {},
+            rules=Rules(THRESHOLDS, warm_up_us=world.between(0, 2) * US_PER_S) if world.chance(0.2) else Rules(),
         )
         if world.chance(0.15):  # when it was chosen, and may not know it yet
             self._in(world.between(0, 300_000), self._leave)
@@ -99,14 +104,16 @@ class Chaos:
         world = self.world
         labels = {"region": world.random.choice(REGIONS)} if world.chance(0.5) else {}
         max_users = world.between(1, 8) if self._capped and world.chance(0.6) else None
-        cores = world.between(1, 2)
-        self.cluster.add_machine(name, cores=cores, grace_us=grace_us, labels=labels, max_users=max_users)
+        cores, room = world.between(1, 2), world.between(1, 30)
+        self.cluster.add_machine(name, cores=cores, grace_us=grace_us, labels=labels, max_users=max_users, room=room)
 
     def _load(self) -> LoadOptions:
         world = self.world
         users = tuple(world.between(1, 9) for _ in range(world.random.choice((1, 1, 2))))
         grace_us = world.between(0, 4) * US_PER_S
-        match world.between(0, 3):
+        match world.between(0, 6):
+            case 4 | 5 | 6:
+                return self._rate(grace_us)
             case 0:
                 hits = tuple(world.between(1, 6) for _ in range(world.random.choice((1, 1, 2))))
                 return LoadOptions(users=users, hits=hits, graceful_stop_us=grace_us)
@@ -117,6 +124,23 @@ class Chaos:
         duration_us = world.between(2, 16) * US_PER_S // len(users)
         ramp_up_us = duration_us // 2 if world.chance(0.3) else None
         return LoadOptions(users=users, duration_us=duration_us, ramp_up_us=ramp_up_us, graceful_stop_us=grace_us)
+
+    def _rate(self, grace_us: int) -> LoadOptions:
+        """Arrivals, sometimes more than the users can serve."""
+        world = self.world
+        max_users = world.between(1, 12) if world.chance(0.5) else None
+        poisson = world.chance(0.3)
+        if world.chance(0.3):
+            lengths_us = [world.between(1, 5) * US_PER_S for _ in range(3)]
+            rates = tuple(RateStage(length_us, world.between(1, 40) * RATE_PER_S) for length_us in lengths_us)
+            return LoadOptions(rates=rates, poisson=poisson, max_users=max_users, graceful_stop_us=grace_us)
+        return LoadOptions(
+            arrival_rate=world.between(1, 40) * RATE_PER_S,
+            duration_us=world.between(2, 16) * US_PER_S,
+            poisson=poisson,
+            max_users=max_users,
+            graceful_stop_us=grace_us,
+        )
 
     # Faults of agents.
 

@@ -22,6 +22,7 @@ from typing import Final, Self
 from loads.broker.engine import FILE_NAME
 from loads.broker.record import RunRecord
 from loads.broker.store import Store
+from loads.metrics.rules import Rules
 from loads.plan.load import LoadOptions
 from loads.testing.broker import BrokerProcess, Disk
 from loads.testing.laws import BACK_WITHIN_US, Laws
@@ -55,6 +56,8 @@ class Cluster:
         self.runners: list[Runner] = []
         self.skews: dict[str, int] = {}
         self.disturbed_until_us = 0
+        self.deaths = 0
+        """Of agents and workers, so far."""
         self.broker: BrokerProcess | None = None
         self._boot()
         self.start_broker()
@@ -82,9 +85,10 @@ class Cluster:
         grace_us: int = 0,
         labels: Mapping[str, str] | None = None,
         max_users: int | None = None,
+        room: int | None = None,
     ) -> Machine:
         """A machine with an agent that runs."""
-        machine = self.machines[name] = Machine(self, name, cores, grace_us, labels, max_users)
+        machine = self.machines[name] = Machine(self, name, cores, grace_us, labels, max_users, room)
         machine.start()
         return machine
 
@@ -100,6 +104,7 @@ class Cluster:
         bundle: BundleRef | None = None,
         stop_on_failure: int | None = None,
         labels: Mapping[str, str] | None = None,
+        rules: Rules | None = None,
     ) -> Runner:
         """A runner that wants a run."""
         spec = RunSpec(
@@ -111,6 +116,7 @@ class Cluster:
             server_url=None,
             fresh_session=False,
             stop_on_failure=stop_on_failure,
+            rules=rules or Rules(),
         )
         submit = Submit(
             nonce=self.world.random.getrandbits(64),

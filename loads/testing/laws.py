@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Final
 from loads.agent.leaving import AWAY_US
 from loads.agent.state import LEASE_US
 from loads.broker.fold import Fold
-from loads.broker.handover import takers
 from loads.broker.keeping import restored
 from loads.broker.liveness import RETURN_US
 from loads.broker.record import RunRecord, Seat, Tally
+from loads.broker.seating import takers
 from loads.metrics.counters import Counts
 from loads.metrics.result import Loss, Result
+from loads.metrics.threshold import State
+from loads.metrics.verdict import Stop
 from loads.plan.share import most_slots, slots_of
-from loads.testing.shift import SLOWEST_US
+from loads.testing.iteration import SLOWEST_US
 from loads.testing.target import Seen
 from loads.testing.world import Broken
 from loads.units import US_PER_S
@@ -79,10 +81,8 @@ class Laws:
         unheld = {slot for portion in record.unheld for slot in slots_of(portion, phase.users)}
         self._check_unheld(record, unheld)
         for slot in set(range(phase.users)) - unheld:
-            runs_now = any(
-                begin_us + US_PER_S < into_us < (end_us or 0) - US_PER_S // 2
-                for begin_us, end_us in phase.windows(slot)
-            )
+            windows = phase.windows(slot) if phase.arrivals is None else [(0, phase.duration_us)]
+            runs_now = any(begin + US_PER_S < into_us < (end or 0) - US_PER_S // 2 for begin, end in windows)
             key = (run.id, record.phase, slot)
             if runs_now and not self._cluster.target.is_run(key):
                 who = self._cluster.target.describe(key)
@@ -102,7 +102,8 @@ class Laws:
         if ended is None or folded is None or not runner.whole:
             return
         result = ended.result
-        for name in ("summary", "health", "started_lost", "given_up"):
+        ends = any(loss.worker is None for loss in result.losses)  # those are declared at the end, with what they took
+        for name in ("summary", "health", "given_up", *(() if ends else ("started_lost",))):
             mine, theirs = getattr(folded, name), getattr(result, name)
             if mine != theirs:
                 raise Broken(f"{runner} folded another {name} of {ended.run} than the broker:\n{mine}\n{theirs}")
@@ -136,19 +137,48 @@ class Laws:
             raise Broken(f"{record.id}: {'; '.join(broken)}")
         sums = [sum(column) for column in zip(*(tally.counts for tally in fold.tallies.values()), strict=True)]
         told = Counts(*sums) if sums else Counts()
-        self._check_sums(record, result, told)
+        self._check_sums(record, result, told, fold)
+        self._check_once(record)
+        self._check_thresholds(record, result)
         lost = {loss.incarnation: loss for loss in result.losses if loss.worker is None}
         for seat in record.seats:
             tally = fold.tallies.get(seat.incarnation) or Tally()
             self._check_seat(record, seat, tally, lost.get(seat.incarnation))
 
-    def _check_sums(self, record: RunRecord, result: Result, told: Counts) -> None:
+    def _check_once(self, record: RunRecord) -> None:
+        """What was set up is torn down, unless it was cut off or somebody died."""
+        target = self._cluster.target
+        quiet = record.stop not in (Stop.HARD, Stop.THRESHOLD) and not any(seat.lost for seat in record.seats)
+        deaths = self._cluster.deaths
+        if quiet and not deaths and record.id in target.run_data and record.id not in target.torn_down:
+            raise Broken(f"{record.id} was set up and not torn down: {record.seats}")
+
+    def _check_thresholds(self, record: RunRecord, result: Result) -> None:
+        """All are decided, and one that aborts was crossed where it ended the run."""
+        if len(result.thresholds) != len(record.submit.spec.rules.thresholds):
+            raise Broken(f"{record.id} has {result.thresholds} of {record.submit.spec.rules}")
+        if any(standing.state is State.PENDING for standing in result.thresholds):
+            raise Broken(f"{record.id}: not all thresholds are decided: {result.thresholds}")
+        if record.stop is Stop.THRESHOLD and not any(standing.aborted for standing in result.thresholds):
+            raise Broken(f"{record.id} was stopped by none of {result.thresholds}")
+
+    def _untold(self, record: RunRecord, result: Result, fold: Fold) -> int:
+        """Iterations of a phase at a rate that agents which never came back may have begun."""
+        if not result.info.is_open:
+            return 0
+        lost = sum(loss.iterations for loss in result.losses if loss.worker is None)
+        gone = {loss.incarnation for loss in result.losses if loss.worker is None}
+        in_flight = [fold.tallies[name].counts for name in gone if name in fold.tallies]
+        return lost - sum(max(0, counts.started - counts.ended) for counts in in_flight)
+
+    def _check_sums(self, record: RunRecord, result: Result, told: Counts, fold: Fold) -> None:
         hits = result.summary.hits
-        sums = Counts(result.started, told.ended, hits.sent + result.lost_sent, hits.unsent + result.lost_unsent)
+        started = result.started - self._untold(record, result, fold)
+        sums = Counts(started, told.ended, hits.sent + result.lost_sent, hits.unsent + result.lost_unsent)
         if sums != told:
             raise Broken(f"{record.id}: its result has {sums}, its batches {told}")
         unstarted_why = record.stop or result.losses or any(seat.lost for seat in record.seats)
-        if result.info.due is not None and result.unstarted and not unstarted_why:
+        if result.info.due is not None and not result.info.is_open and result.unstarted and not unstarted_why:
             raise Broken(f"{record.id}: {result.unstarted} iterations never started, and nobody knows why")
 
     def _check_seat(self, record: RunRecord, seat: Seat, tally: Tally, loss: Loss | None) -> None:

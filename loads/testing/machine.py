@@ -43,6 +43,7 @@ from loads.errors import ProtocolError
 from loads.pool import events as pool_events
 from loads.pool.output import Printed
 from loads.pool.state import PoolState
+from loads.testing.arrivals import Arrivals
 from loads.testing.wires import Peer
 from loads.testing.worker import Page, Worker
 from loads.testing.world import Broken
@@ -70,6 +71,7 @@ class Machine:
         grace_us: int,
         labels: Mapping[str, str] | None = None,
         max_users: int | None = None,
+        room: int | None = None,
     ) -> None:
         self.cluster = cluster
         self.name = name
@@ -77,6 +79,7 @@ class Machine:
         self.grace_us = grace_us
         self.labels = labels or {}
         self.max_users = max_users
+        self.room = room
         self.identity = cluster.world.random.getrandbits(64)
         self.skew_us = cluster.world.between(0, 10**12)
         self.spools: dict[tuple[str, int], bytearray] = {}
@@ -103,7 +106,8 @@ class Machine:
     def check_room(self, agent: AgentProcess) -> None:
         """At no moment does an agent run more users than it has room for."""
         users = sum(worker.users for worker in self.workers() if worker.agent is agent)
-        if self.max_users is not None and users > self.max_users:
+        at_rate = any(isinstance(worker.shift, Arrivals) for worker in self.workers())  # there numbers change at once
+        if self.max_users is not None and users > self.max_users and not at_rate:
             raise Broken(f"{agent} runs {users} users and has room for {self.max_users}")
 
     def workers(self) -> list[Worker]:
@@ -139,6 +143,7 @@ class AgentProcess(Peer):
                 grace_us=machine.grace_us,
                 labels=machine.labels,
                 max_users=machine.max_users,
+                room=lambda: machine.room,
             )
         )
 
@@ -200,6 +205,7 @@ class AgentProcess(Peer):
         if not self.alive:
             return
         self.world.note(self, "dies")
+        self.machine.cluster.deaths += 1
         super().die()
         for worker in self.machine.workers():
             if worker.agent is self:

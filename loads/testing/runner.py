@@ -127,7 +127,7 @@ class Runner(Peer):
 
     def _update(self, update: Update) -> None:
         if self.result is not None:
-            fold(self.result, update.spans, update.users, update.gone, update.losses)
+            fold(self.result, update.spans, update.users, update.gone, update.losses, thresholds=update.thresholds)
 
     def _beat(self) -> None:
         self.later(US_PER_S, self._beat)

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
-from loads.metrics.summary import SeriesKey
 from loads.plan.spec import Plan
+from loads.testing.iteration import Iteration
 from loads.wire.messages import Start
 
 if TYPE_CHECKING:
     from loads.testing.worker import Worker
 
-_KEY: Final = SeriesKey("t.Test.test", "GET", "http://target/")
-SLOWEST_US: Final = 4_000_000
-"""A request takes no longer."""
 _NEVER_US: Final = 1 << 62
 
 
@@ -122,11 +119,9 @@ class User:
         self.slot = slot
         self.through = False
         self._left = False
-        self._in_iteration = False
-        self._in_hit = False
+        self._iteration: Iteration | None = None
         self._running = False
-        self._iteration = 0
-        self._begun_us = 0
+        self._begun = 0
         self._windows = self._find_windows()
         self._end_us = 0
         self._key = (shift.worker.run, shift.number, slot)
@@ -152,16 +147,13 @@ class User:
         """Begin nothing more."""
         self._left = True
         self._unclaim()
-        if not self._in_iteration:
+        if self._iteration is None:
             self.end()
 
     def cut_off(self) -> None:
         """End at once."""
-        if self._in_iteration:
-            recorder = self.worker.recorder
-            if self._in_hit:
-                recorder.hit(_KEY, 1_000, None, "interrupted", True, 1, 0)
-            recorder.interrupted()
+        if self._iteration is not None:
+            self._iteration.cut_off()
             self.shift.last_end_us = self.worker.time_us()
         self._left = True
         self.end()
@@ -171,7 +163,9 @@ class User:
         if self.through:
             return
         self.through = True
-        self._in_iteration = False
+        if self._iteration is not None:
+            self._iteration.forget()
+            self._iteration = None
         self._unclaim()
         if self._running:
             self._running = False
@@ -195,7 +189,7 @@ class User:
         """The next iteration, if there is one and it may begin."""
         worker, hits = self.worker, self.shift.phase.hits
         now_us = worker.time_us()
-        if self._left or now_us >= self._end_us or (hits is not None and self._iteration >= hits):
+        if self._left or now_us >= self._end_us or (hits is not None and self._begun >= hits):
             self._running = False
             worker.users -= 1
             if self._left or hits is not None:
@@ -210,41 +204,13 @@ class User:
     def _iterate(self) -> None:
         worker = self.worker
         worker.agent.machine.cluster.target.begin(worker, self.shift.number, self.slot)
-        worker.recorder.started()
-        self._begun_us = worker.time_us()
-        self._iteration += 1
-        self._in_iteration = True
-        slow = worker.world.chance(0.02)
-        self._hit(worker.world.between(0, 2), SLOWEST_US if slow else 300_000)
+        self._begun += 1
+        self._iteration = Iteration(worker, self.shift.number, self.slot, self._ended)
+        self._iteration.begin()
 
-    def _hit(self, left: int, most_us: int) -> None:
-        worker = self.worker
-        sent = worker.world.chance(0.95)
-        worker.agent.machine.cluster.target.hit(worker, self.shift.number, self.slot, sent=sent)
-        if sent:
-            worker.recorder.sending()
-            self._in_hit = True
-        else:
-            worker.recorder.hit(_KEY, 0, None, "connect-refused", False, 0, 0)
-        took_us = worker.world.between(20_000, most_us)
-        self._later(took_us, lambda: self._answered(left, most_us, took_us if sent else None))
-
-    def _answered(self, left: int, most_us: int, took_us: int | None) -> None:
-        worker = self.worker
-        if took_us is not None:
-            worker.recorder.hit(_KEY, took_us, 200, None, True, 10, 10)
-            self._in_hit = False
-        if left:
-            self._hit(left - 1, most_us)
-            return
-        self._in_iteration = False
-        failed = worker.world.chance(0.01)
-        if failed:
-            worker.error()
-        worker.recorder.ended(_KEY.scenario, worker.time_us() - self._begun_us, failed)
-        worker.recorder.summary.totals.success += not failed
-        worker.recorder.summary.totals.errors += failed
-        self.shift.last_end_us = worker.time_us()
+    def _ended(self) -> None:
+        self._iteration = None
+        self.shift.last_end_us = self.worker.time_us()
         if self._left:
             self.end()
         else:

@@ -13,8 +13,11 @@ from loads.client.recorder import Recorder
 from loads.metrics.counters import PAGE_BYTES, Counts
 from loads.metrics.health import Health
 from loads.metrics.summary import ErrorKey
+from loads.plan.spec import Plan
+from loads.testing.arrivals import Arrivals
 from loads.testing.shift import Shift
-from loads.testing.world import Lane, Process
+from loads.testing.world import Lane as Pipe
+from loads.testing.world import Process
 from loads.units import US_PER_S
 from loads.wire.codec import frame, from_parent
 from loads.wire.messages import (
@@ -33,6 +36,8 @@ from loads.wire.messages import (
     PhaseDone,
     Ready,
     ScenarioInfo,
+    SetUp,
+    SetUpDone,
     Start,
     Stop,
     Take,
@@ -41,6 +46,7 @@ from loads.wire.messages import (
     Yielded,
 )
 from loads.worker.holding import Holding
+from loads.worker.lanes import Lane
 
 if TYPE_CHECKING:
     from loads.testing.machine import AgentProcess, FakePool
@@ -48,6 +54,8 @@ if TYPE_CHECKING:
 SCENARIO: Final = "t.Test.test"
 UNFIT: Final = "unfit"
 """A target of this name can't be loaded."""
+ONCE: Final = "once"
+"""One of this name has a setUpRun and a tearDownRun."""
 _ORPHAN_US: Final = 2 * US_PER_S
 HEARS_US: Final = 30_000
 """After it was woken up, a process has looked at all its timers and sockets."""
@@ -84,9 +92,14 @@ class Worker(Process):
         self.lease_until_us = 0
         self.orphaned = False
         self.users = 0
+        self.said_bye = False
         self.stop: Stop | None = None
-        self.shift: Shift | None = None
+        self.shift: Shift | Arrivals | None = None
         self.taken: set[int] = set()
+        """Slots that run in the current phase, or did; at a rate: lanes."""
+        self._start: Start | None = None
+        self._over: set[int] = set()
+        """Lanes that an earlier Start of the phase ran to their end."""
         self._phase = -1
         self._run_at_us: int | None = None
         self._flushed_us = 0
@@ -94,8 +107,8 @@ class Worker(Process):
         self._acts: deque[Down] = deque()
         self._acting = False
         self._unkept: deque[tuple[int, bytes]] = deque()
-        self.down = Lane(self.world, self._hear, lambda: self.awake, 2_000)
-        self.up = Lane(self.world, lambda data: pool.hear(self, data), lambda: agent.awake, 2_000)
+        self.down = Pipe(self.world, self._hear, lambda: self.awake, 2_000)
+        self.up = Pipe(self.world, lambda data: pool.hear(self, data), lambda: agent.awake, 2_000)
         self.on_thaw.append(self.down.resume)
         agent.on_thaw.append(self.up.resume)
         self.say(Hello(protocol=PROTOCOL, incarnation=self.incarnation))
@@ -144,6 +157,7 @@ class Worker(Process):
         if not self.alive:
             return
         super().die()
+        self.agent.machine.cluster.deaths += not self.said_bye
         if self.shift is not None:
             self.shift.forget()
         self.up.put(None)
@@ -175,12 +189,14 @@ class Worker(Process):
                     self._unkept.popleft()
             case Stop():
                 self._halt(message)
-            case Take(portions=portions, from_phase=from_phase):
-                self.holding.take(portions, from_phase)
-                if self.shift is not None:
+            case Take(portions=portions, from_phase=from_phase, from_us=from_us):
+                self.holding.take(portions, from_phase, from_us)
+                if isinstance(self.shift, Shift):
                     new = self.slots() - self.taken
                     if self.shift.take(new):
                         self.taken |= new
+                elif self.shift is not None:
+                    self._hold(self.shift)
             case Yield():
                 self._yield(message)
             case _:
@@ -190,13 +206,28 @@ class Worker(Process):
                 self._act_next()
 
     def _yield(self, message: Yield) -> None:
-        self.holding.give(message.portions)
-        gone = self.taken - self.slots()
-        self.taken -= gone
-        if self.shift is None:
-            self.say(Yielded(portions=message.portions))
-        else:
+        self.holding.give(message.portions, message.from_us)
+        if isinstance(self.shift, Shift):
+            gone = self.taken - self.slots()
+            self.taken -= gone
             self.shift.give(gone, lambda: self.say(Yielded(portions=message.portions)))
+            return
+        if self.shift is not None:
+            self._hold(self.shift)
+        self.say(Yielded(portions=message.portions))
+
+    def _hold(self, arrivals: Arrivals) -> None:
+        lanes = self._lanes()
+        if arrivals.hold(lanes):
+            self.taken |= {lane.number for lane in lanes}
+
+    def _lanes(self) -> list[Lane]:
+        """What is its own of the current phase at a rate, but for what is over."""
+        if self.assign is None or self._start is None:
+            return []
+        users = self.assign.plan.phases[self._phase].users
+        held = self.holding.lanes(self._phase, users, self._start.from_us)
+        return [lane for lane in held if lane.number not in self._over]
 
     def _halt(self, stop: Stop) -> None:
         if not self.alive:
@@ -225,13 +256,20 @@ class Worker(Process):
                 if targets[0] == UNFIT:
                     self.say(LoadFailed(message="can't be loaded", hint="", traceback=""))
                 else:
-                    self.say(Loaded(scenarios=(ScenarioInfo(name=SCENARIO, weight=1),), hooks=()))
+                    once = ("t.Test.setUpRun", "t.Test.tearDownRun") if targets[0] == ONCE else ()
+                    self.say(Loaded(scenarios=(ScenarioInfo(name=SCENARIO, weight=1),), hooks=(), once=once))
+            case SetUp():
+                self.say(SetUpDone(data=self.agent.machine.cluster.target.set_up(self)))
             case Assign():
+                self.agent.machine.cluster.target.check_data(self, message.run_data)
                 self.assign = message
                 self.say(Ready(runnable=1))
-            case Finish():
+            case Finish(tear_down_run=tear_down_run):
+                if tear_down_run and not (self.stop is not None and self.stop.now):
+                    self.agent.machine.cluster.target.tear_down(self)
                 self._flush(last=True)
                 self.say(Bye(last_seq=self._seq))
+                self.said_bye = True
                 self.die()
         self._done()
 
@@ -248,15 +286,27 @@ class Worker(Process):
         if self._run_at_us is None:
             self._run_at_us = start.run_at_us
         self._flushed_us = max(self._run_at_us, self.time_us())
-        slots = self.slots() - self.taken
-        self.taken |= slots
-        self.shift = Shift(self, start, self.assign.plan, lambda ended_us: self._through(start, ended_us))
-        shift = self.shift
+        self._start = start
+        shift = self.shift = self._make_shift(start, self.assign.plan)
         self.later(self._to_next_second_us(), lambda: self._second(shift))
-        shift.take(slots)
         if self.stop is not None:
             shift.stop(now=self.stop.now)
         shift.check()
+
+    def _make_shift(self, start: Start, plan: Plan) -> Shift | Arrivals:
+        def over(ended_us: int) -> None:
+            self._through(start, ended_us)
+
+        if plan.phases[start.phase].arrivals is not None:
+            self._over = set(self.taken)
+            lanes = self._lanes()
+            self.taken |= {lane.number for lane in lanes}
+            return Arrivals(self, start, plan, lanes, over)
+        slots = self.slots() - self.taken
+        self.taken |= slots
+        shift = Shift(self, start, plan, over)
+        shift.take(slots)
+        return shift
 
     def _through(self, start: Start, ended_us: int) -> None:
         self.shift = None
@@ -264,7 +314,7 @@ class Worker(Process):
         self.say(PhaseDone(phase=start.phase, ended_us=max(0, ended_us - start.run_at_us)))
         self._done()
 
-    def _second(self, shift: Shift) -> None:
+    def _second(self, shift: Shift | Arrivals) -> None:
         if self.shift is shift:
             self._flush()
             self.later(self._to_next_second_us(), lambda: self._second(shift))

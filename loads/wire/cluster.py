@@ -411,10 +411,11 @@ class Hold(_Message, frozen=True):
 
 
 class Halt(_Message, frozen=True):
-    """Start no more iterations; `now`: cut off those in flight."""
+    """Start no more iterations; `now`: cut off those in flight. `grace_us`: how long they may last."""
 
     run: str
     now: bool
+    grace_us: Moment | None = None
 
 
 class Wind(_Message, frozen=True):

@@ -215,9 +215,13 @@ class Yielded(_Message, frozen=True):
 
 
 class Stop(_Message, frozen=True):
-    """Start no more iterations; with `now`, cut off those in flight."""
+    """Start no more iterations; with `now`, cut off those in flight.
+
+    `grace_us`: how long those may go on, if not as long as the plan says.
+    """
 
     now: bool
+    grace_us: int | None = None
 
 
 class Finish(_Message, frozen=True):

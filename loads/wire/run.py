@@ -7,17 +7,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from loads.metrics.result import Result, RunInfo
 from loads.metrics.rules import Rules
 from loads.plan.http import HttpOptions
 from loads.plan.load import LoadOptions
 from loads.plan.spec import DEFAULT_ROOM, Plan, build_plan, describe_pacing
-from loads.units import format_duration, plural
+from loads.units import US_PER_S, format_duration, plural
 from loads.wire.messages import Load, Loaded
 
 _MOST_THRESHOLDS = 20
 """That the plan lists; the others are counted."""
+
+
+ABORT_GRACE_US: Final = US_PER_S
+"""How long iterations in flight may go on when a threshold ends the run: its fixtures come to their ends as ever."""
 
 
 @dataclass(frozen=True)

@@ -170,7 +170,7 @@ class Worker:
         if self._is_setting_up:
             gevent.get_hub().loop.run_callback(self._cut_off_set_up)
         if self._stint.executor is not None:
-            self._stint.executor.stop(now=message.now)
+            self._stint.executor.stop(now=message.now, grace_us=message.grace_us)
 
     @contextmanager
     def _code_of_tests(self) -> Iterator[None]:
@@ -314,7 +314,7 @@ class Worker:
         self._watchdog.start()
         executor = self._stint.begin(crew, message)
         if self._stop is not None:
-            executor.stop(now=self._stop.now)
+            executor.stop(now=self._stop.now, grace_us=self._stop.grace_us)
         over = Event()
         self._sampler.begin()
         ticker = gevent.spawn(self._tick, over)

@@ -63,10 +63,10 @@ class Running:
         self._conclude()
         self.over.set()
 
-    def stop(self, *, now: bool) -> None:
-        """Start no more iterations; `now`: cut off those in flight, too."""
+    def stop(self, *, now: bool, grace_us: int | None = None) -> None:
+        """Start no more iterations; `now`: cut off those in flight, too. They have `grace_us`, or that of the plan."""
         self._start_no_more()
-        deadline_us = monotonic_us() + self._graceful_stop_us
+        deadline_us = monotonic_us() + (self._graceful_stop_us if grace_us is None else grace_us)
         self._deadline_us = deadline_us if self._deadline_us is None else min(self._deadline_us, deadline_us)
         self._stop_now = self._stop_now or now
         self._changed.set()

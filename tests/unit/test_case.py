@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import unittest
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -227,3 +228,181 @@ def test_a_counter_takes_no_number_that_can_not_be_sent() -> None:
     case._virtual_user = VirtualUser(recorder=new_recorder())
     with pytest.raises((TypeError, ValueError)):
         case.incr_counter("x", 2**70)
+
+
+# Once for the whole run, which under unittest is a process.
+
+
+def hooked(log: list[str], base: type[TestCase] = TestCase, **members: Any) -> type[TestCase]:
+    class Hooked(base):  # type: ignore[valid-type, misc]
+        @classmethod
+        def setUpRun(cls) -> Any:
+            log.append(f"setUpRun {cls.__name__}")
+            return ("a", 1)
+
+        @classmethod
+        def tearDownRun(cls) -> None:
+            log.append(f"tearDownRun {cls.run_data}")
+
+        def test_1(self) -> None:
+            log.append(f"test_1 {self.run_data}")
+
+        def test_2(self) -> None:
+            log.append("test_2")
+
+    for name, member in members.items():
+        setattr(Hooked, name, member)
+    return Hooked
+
+
+def run_all(*classes: type[unittest.TestCase]) -> unittest.TestResult:
+    result = unittest.TestResult()
+    loader = unittest.defaultTestLoader
+    unittest.TestSuite(loader.loadTestsFromTestCase(cls) for cls in classes).run(result)
+    return result
+
+
+def test_a_class_is_set_up_before_its_first_test_and_torn_down_after_its_last() -> None:
+    log: list[str] = []
+    cls = hooked(log)
+    assert run_all(cls).wasSuccessful()
+    assert log == ["setUpRun Hooked", "test_1 ['a', 1]", "test_2", "tearDownRun ['a', 1]"]
+    assert cls.run_data is None
+
+
+def test_set_up_run_comes_before_set_up_class_which_need_not_call_its_base() -> None:
+    log: list[str] = []
+
+    class Heir(hooked(log)):  # type: ignore[misc]
+        @classmethod
+        def setUpClass(cls) -> None:
+            log.append(f"setUpClass {cls.run_data}")
+            cls.addClassCleanup(log.append, "cleanup")
+
+        @classmethod
+        def tearDownClass(cls) -> None:
+            log.append("tearDownClass")
+
+    assert run_all(Heir).wasSuccessful()
+    assert log == [
+        *("setUpRun Heir", "setUpClass ['a', 1]", "test_1 ['a', 1]", "test_2"),
+        *("tearDownClass", "cleanup", "tearDownRun ['a', 1]"),
+    ]
+
+
+def test_it_runs_once_however_many_set_up_classes_call_their_base() -> None:
+    log: list[str] = []
+
+    class Middle(hooked(log)):  # type: ignore[misc]
+        @classmethod
+        def setUpClass(cls) -> None:
+            super().setUpClass()
+            log.append("Middle")
+
+    class Mixin:
+        @classmethod
+        def setUpClass(cls) -> None:
+            super().setUpClass()  # type: ignore[misc]
+            log.append("Mixin")
+
+    class Heir(Mixin, Middle):
+        @classmethod
+        def setUpClass(cls) -> None:
+            super().setUpClass()
+            log.append("Heir")
+
+    assert run_all(Heir).wasSuccessful()
+    assert log[:4] == ["setUpRun Heir", "Middle", "Mixin", "Heir"]
+    assert log.count("setUpRun Heir") == 1
+
+
+def test_each_class_that_runs_is_set_up_as_itself() -> None:
+    log: list[str] = []
+    cls = hooked(log)
+    assert run_all(cls, type("Other", (cls,), {})).wasSuccessful()
+    assert [line for line in log if "setUpRun" in line] == ["setUpRun Hooked", "setUpRun Other"]
+
+
+def test_what_set_up_run_raises_is_an_error_and_no_test_runs() -> None:
+    log: list[str] = []
+
+    class Broken(hooked(log)):  # type: ignore[misc]
+        @classmethod
+        def setUpRun(cls) -> None:
+            raise KeyError("x")
+
+    result = run_all(Broken)
+    assert [(result.testsRun, len(result.errors))] == [(0, 1)]
+    assert "KeyError: 'x'" in result.errors[0][1]
+    assert log == []
+    assert len(run_all(Broken).errors) == 1
+
+
+def test_what_cant_be_sent_to_workers_is_an_error_without_them_too() -> None:
+    class Broken(hooked([])):  # type: ignore[misc]
+        @classmethod
+        def setUpRun(cls) -> Any:
+            return object()
+
+    assert "returned a object that can't be sent to the workers" in run_all(Broken).errors[0][1]
+
+
+def test_what_tear_down_run_raises_is_an_error() -> None:
+    class Broken(hooked([])):  # type: ignore[misc]
+        @classmethod
+        def tearDownRun(cls) -> None:
+            raise KeyError("at the end")
+
+    result = run_all(Broken)
+    assert [(result.testsRun, len(result.errors))] == [(2, 1)]
+    assert "at the end" in result.errors[0][1]
+
+
+def test_a_class_whose_set_up_class_fails_is_torn_down_all_the_same() -> None:
+    log: list[str] = []
+
+    class Broken(hooked(log)):  # type: ignore[misc]
+        @classmethod
+        def setUpClass(cls) -> None:
+            raise KeyError
+
+    assert len(run_all(Broken).errors) == 1
+    assert log == ["setUpRun Broken", "tearDownRun ['a', 1]"]
+
+
+def test_set_up_run_knows_the_server_that_the_environment_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    class There(Site):
+        __test__ = False
+
+        @classmethod
+        def setUpRun(cls) -> None:
+            seen.append(cls.server_url)
+
+    monkeypatch.setenv(SERVER_URL_VARIABLE, "http://there")
+    assert run_all(There).wasSuccessful()
+    assert (seen, There.server_url) == (["http://there"], Site.server_url)
+
+
+def test_a_class_without_them_keeps_its_set_up_class_as_it_is() -> None:
+    assert "setUpClass" not in vars(Site)
+    assert TestCase.setUpRun() is None
+    TestCase.tearDownRun()
+
+
+def test_a_lone_test_is_fed_from_the_first_row_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "lone.csv").write_text("id\n0\n1\n")
+    monkeypatch.chdir(tmp_path)
+    seen: list[list[dict[str, str]]] = []
+
+    class Fed(TestCase):
+        def test_1(self) -> None:
+            seen.append([self.feed("lone.csv") for _ in range(3)])
+
+        def test_2(self) -> None:
+            seen.append([self.feed(Path("lone.csv"), policy="stop") for _ in range(3)])
+
+    result = run_all(Fed)
+    assert seen == [[{"id": "0"}, {"id": "1"}, {"id": "0"}]]
+    assert [reason for _, reason in result.skipped] == ["the 2 rows of lone.csv for this user are used up"]

@@ -283,6 +283,46 @@ def test_many_problems_are_counted(here: Path) -> None:
     assert "10 problems more" in refused(here, "t", *[f"none{number}" for number in range(30)])
 
 
+FEEDS = "class T:\n    def test(self):\n        self.feed('users.csv')\n"
+
+
+@pytest.mark.parametrize(
+    ("target", "files"),
+    [
+        ("shop", {"shop.py": FEEDS, "users.csv": "beside"}),
+        ("tests/shop.py", {"tests/shop.py": FEEDS, "tests/users.csv": "beside", "users.csv": "here"}),
+        ("tests/shop.py", {"tests/shop.py": FEEDS, "users.csv": "here"}),
+        ("tests/shop.py", {"tests/shop.py": "import base", "tests/base.py": FEEDS, "tests/users.csv": "beside"}),
+        ("shop", {"shop.py": FEEDS.replace("users.csv", "data/users.csv"), "data/users.csv": "below"}),
+        ("tests/shop.py", {"tests/shop.py": FEEDS.replace("users", "../data/users"), "data/users.csv": "above"}),
+    ],
+)
+def test_what_a_test_feeds_is_packed_where_the_local_run_finds_it(
+    here: Path, target: str, files: dict[str, str]
+) -> None:
+    write(here, {**files, "other.csv": ""})
+    _, names = packed(here, target)
+    assert names == {name for name, text in files.items() if text != "here" or "tests/users.csv" not in files}
+
+
+def test_a_feed_in_an_included_directory_is_found_there(here: Path) -> None:
+    write(here, {"shop.py": FEEDS, "data/users.csv": "", "data/more.py": ""})
+    _, names = packed(here, "shop", include=["data/more.py"])
+    assert names == {"shop.py", "data/more.py", "data/users.csv"}
+
+
+def test_a_feed_that_is_not_there_or_has_a_name_of_run_time_is_not_packed(here: Path) -> None:
+    write(here, {"shop.py": FEEDS + "        self.feed(name)\n        parser.feed('<p>')\n        self.feed()\n"})
+    _, names = packed(here, "shop")
+    assert names == {"shop.py"}
+
+
+def test_a_feed_outside_of_all_that_is_shipped_is_told(here: Path) -> None:
+    write(here, {"shop.py": FEEDS.replace("users", "../users")})
+    write(here.parent, {"users.csv": ""})
+    assert "shop.py feeds ../users.csv, which lies outside of" in refused(here, "shop")
+
+
 def test_nothing_is_imported(here: Path) -> None:
     write(here, {"pack/__init__.py": "raise SystemExit", "pack/t.py": "raise SystemExit"})
     assert len(packed(here, "pack.t.TestA")[1]) == 2

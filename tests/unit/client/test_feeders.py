@@ -140,7 +140,7 @@ def test_it_is_looked_for_beside_the_test_then_here_then_on_the_path(
         (tmp_path / directory / "u.csv").unlink()
     assert found == ["beside", "here", "path"]
     open_feed.cache_clear()
-    with pytest.raises(UsageError, match="there is no u.csv to feed from") as caught:
+    with pytest.raises(UsageError, match=r"there is no u.csv to feed from") as caught:
         open_feed(Here, "u.csv")
     assert str(tmp_path / "beside") in caught.value.hint
     assert "--include-file" in caught.value.hint

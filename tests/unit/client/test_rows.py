@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import unittest
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from loads.client import rows as module
 from loads.client.feeders import Feed
-from loads.client.rows import Dealer, Hand, NoFreeRow, OwnRows, Policy, RowsUsedUp, next_row
+from loads.client.rows import Dealer, Hand, NoFreeRow, OwnRows, Policy, Rows, RowsUsedUp, next_row
 from loads.client.user import Numbers, VirtualUser
 from loads.errors import UsageError
 from loads.plan.share import slots_of
@@ -29,6 +30,15 @@ def taken(rows: OwnRows, feed: Feed, policy: Policy, times: int) -> list[int]:
     return [rows.next(feed, policy) for _ in range(times)]
 
 
+def all_that(rows: Rows, feed: Feed, policy: Policy) -> list[int]:
+    """All that there are for `rows`, until there is none."""
+    dealt = []
+    with suppress(RowsUsedUp, NoFreeRow, UsageError):
+        while True:
+            dealt.append(rows.next(feed, policy))
+    return dealt
+
+
 # Users that loop.
 
 
@@ -40,7 +50,7 @@ def test_with_stop_there_is_an_end() -> None:
     rows, feed = OwnRows(2, 3), feed_of(8)
     assert taken(rows, feed, STOP, 2) == [2, 5]
     for _ in range(2):
-        with pytest.raises(RowsUsedUp, match="the 2 rows of users.csv for this user are used up"):
+        with pytest.raises(RowsUsedUp, match=r"the 2 rows of users.csv for this user are used up"):
             rows.next(feed, STOP)
 
 
@@ -58,15 +68,13 @@ def test_rows_are_somebodys_and_nobody_elses(users: int, more: int) -> None:
     dealt = []
     for user in range(users):
         rows = OwnRows(user, users)
-        with pytest.raises(RowsUsedUp):
-            while True:
-                dealt.append(rows.next(feed, STOP))
+        dealt += all_that(rows, feed, STOP)
     assert sorted(dealt) == list(range(users + more))
 
 
 def test_fewer_rows_than_users_is_refused_for_every_user() -> None:
     for user in range(3):
-        with pytest.raises(UsageError, match="users.csv has 2 rows, and 3 users each need one of their own"):
+        with pytest.raises(UsageError, match=r"users.csv has 2 rows, and 3 users each need one of their own"):
             OwnRows(user, 3).next(feed_of(2), CYCLE)
 
 
@@ -83,7 +91,7 @@ def test_a_worker_deals_the_rows_of_its_slots_and_each_is_one_users_until_it_is_
     dealer, feed = dealer_of(4, 1, 2), feed_of(9)
     hands = [Hand(dealer) for _ in range(4)]
     assert [hand.next(feed, CYCLE) for hand in hands] == [1, 2, 5, 6]
-    with pytest.raises(NoFreeRow, match="all 4 rows of users.csv here are in use"):
+    with pytest.raises(NoFreeRow, match=r"all 4 rows of users.csv here are in use"):
         Hand(dealer).next(feed, CYCLE)
     hands[2].give_back()
     hands[0].give_back()
@@ -95,7 +103,7 @@ def test_used_up_rows_do_not_come_back() -> None:
     hand = Hand(dealer)
     assert [hand.next(feed, STOP), hand.next(feed, STOP)] == [0, 2]
     hand.give_back()
-    with pytest.raises(RowsUsedUp, match="the 2 rows of users.csv for this worker are used up"):
+    with pytest.raises(RowsUsedUp, match=r"the 2 rows of users.csv for this worker are used up"):
         hand.next(feed, STOP)
 
 
@@ -140,10 +148,8 @@ def test_whatever_happens_no_two_have_the_same_row(chance: random.Random, slots:
         if hand.rows and chance.random() < 0.4:
             hand.give_back()
         else:
-            try:
+            with suppress(NoFreeRow, UsageError):
                 hand.next(feed, chance.choice([CYCLE, RANDOM]))
-            except (NoFreeRow, UsageError):
-                pass
         out = [row for each in hands for _, row in each.rows]
         assert len(out) == len(set(out))
     for hand in hands:
@@ -151,9 +157,7 @@ def test_whatever_happens_no_two_have_the_same_row(chance: random.Random, slots:
     free = []
     for dealer in dealers:
         hand = Hand(dealer)
-        with pytest.raises((NoFreeRow, UsageError)):
-            while True:
-                free.append(hand.next(feed, CYCLE))
+        free += all_that(hand, feed, CYCLE)
     assert sorted(free) == list(range(count))
 
 
@@ -181,7 +185,7 @@ def test_a_lone_test_skips_when_the_rows_are_used_up(here: Path) -> None:
     user = VirtualUser()
     for _ in range(3):
         next_row(user, Shop, "users.csv", "stop")
-    with pytest.raises(unittest.SkipTest, match="the 3 rows of users.csv for this user are used up"):
+    with pytest.raises(unittest.SkipTest, match=r"the 3 rows of users.csv for this user are used up"):
         next_row(user, Shop, "users.csv", "stop")
 
 
@@ -194,6 +198,6 @@ def test_a_user_of_a_run_ends_in_a_way_that_tests_do_not_catch(here: Path) -> No
 
 
 def test_there_are_three_policies(here: Path) -> None:
-    with pytest.raises(UsageError, match="'once' is no policy of a feed") as caught:
+    with pytest.raises(UsageError, match=r"'once' is no policy of a feed") as caught:
         next_row(VirtualUser(), Shop, "users.csv", "once")
     assert caught.value.hint == "there are cycle, stop, random"

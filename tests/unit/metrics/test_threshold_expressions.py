@@ -206,8 +206,7 @@ parts = st.one_of(st.sampled_from(WORDS.split(" ")), st.just(" "), st.text(max_s
 def test_whatever_the_text_it_is_read_or_a_usage_error(text: str) -> None:
     try:
         thresholds = parse_thresholds(text)
-    except UsageError as error:
-        assert error.message
+    except UsageError:
         return
     assert thresholds
     for threshold in thresholds:
@@ -233,7 +232,7 @@ clauses = st.permutations(["over 30s", "for 10s", "or no data", "abort after 1m3
 
 
 @settings(max_examples=200)
-@given(joined(heads, blank, st.sampled_from("< <= > >= == !=".split()), blank, "500ms ", clauses))
+@given(joined(heads, blank, st.sampled_from(["<", "<=", ">", ">=", "==", "!="]), blank, "500ms ", clauses))
 def test_what_is_well_formed_is_read_and_its_text_means_the_same(text: str) -> None:
     threshold = parsed(text)
     assert parsed(threshold.text) == threshold

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import gevent
@@ -7,6 +8,7 @@ import pytest
 
 from loads.case import TestCase
 from loads.client.clock import monotonic_us
+from loads.client.feeders import open_feed
 from loads.client.user import running
 from loads.metrics.counters import ENDED, STARTED
 from loads.metrics.summary import ITERATION, ITERATION_NAME, SeriesKey, Summary
@@ -201,3 +203,42 @@ def test_running_users_are_those_in_an_iteration() -> None:
     run(made, phase_of(100, 300_000, 50))
     made.meter.flush(last=True)
     assert sum(delta.summary.totals.users_us for delta in told) == pytest.approx(30 * 50_000, rel=0.3)
+
+
+class Fed(TestCase):
+    __test__ = False
+
+    def test_fed(self) -> None:
+        began.append((self.user.user, int(self.feed("fed.csv")["id"])))
+        gevent.sleep(0.01)
+        assert running() is not None
+
+    def test_stop(self) -> None:
+        began.append((self.user.user, int(self.feed("fed.csv", policy="stop")["id"])))
+
+
+@pytest.fixture
+def _fed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    open_feed.cache_clear()
+    (tmp_path / "fed.csv").write_text("id\n" + "".join(f"{row}\n" for row in range(10)))
+
+
+@pytest.mark.usefixtures("_fed")
+def test_iterations_are_dealt_the_rows_of_the_slots_that_are_held_in_turn() -> None:
+    fed = crew_of([Scenario(Fed, "test_fed", 1)])
+    summary, _ = run(fed, phase_of(100, 200_000, 4), [Lane(1, range(1, 4, 2))])
+    assert summary.totals.errors == summary.totals.failures == 0
+    rows = [row for _, row in began]
+    assert rows == ([1, 3, 5, 7, 9] * 3)[: len(rows)]
+    assert len(rows) == 10
+
+
+@pytest.mark.usefixtures("_fed")
+def test_when_the_rows_are_used_up_no_iteration_begins_any_more() -> None:
+    fed = crew_of([Scenario(Fed, "test_stop", 1)])
+    summary, _ = run(fed, phase_of(100, 5_000_000, 4))
+    assert sorted(row for _, row in began) == list(range(10))
+    totals = summary.totals
+    assert (totals.started, totals.success, totals.skipped, totals.errors) == (11, 10, 1, 0)
+    assert totals.retired == 1

@@ -5,6 +5,7 @@ import sys
 import unittest
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import gevent
@@ -12,7 +13,9 @@ import pytest
 
 from loads.case import TestCase
 from loads.client.clock import monotonic_us
+from loads.client.feeders import open_feed
 from loads.client.user import Numbers
+from loads.errors import UsageError
 from loads.metrics.counters import ENDED, STARTED
 from loads.metrics.summary import ITERATION, ITERATION_NAME, SeriesKey, Summary
 from loads.plan.choice import Deck
@@ -459,3 +462,42 @@ def test_what_a_paced_user_never_began_is_declared() -> None:
     assert phase.due == 40
     assert series.unstarted > 0
     assert summary.totals.started + series.unstarted == 40
+
+
+class Fed(TestCase):
+    __test__ = False
+
+    def test_fed(self) -> None:
+        try:
+            seen.append((self.user.user, int(self.feed("fed.csv", policy="stop")["id"])))
+        except Exception:
+            self.fail("nothing for the test to catch")
+
+    def test_needs_a_row(self) -> None:
+        self.feed("fed.csv")
+
+
+@pytest.fixture
+def _fed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    open_feed.cache_clear()
+    (tmp_path / "fed.csv").write_text("id\n" + "".join(f"{row}\n" for row in range(7)))
+
+
+@pytest.mark.usefixtures("_fed")
+def test_a_user_whose_rows_are_used_up_ends_and_its_last_iteration_is_skipped() -> None:
+    summary = run(crew_of([Scenario(Fed, "test_fed", 1)]), Phase(3, hits=100))
+    assert sorted(seen) == sorted((row % 3, row) for row in range(7))
+    totals = summary.totals
+    assert (totals.retired, totals.skipped, totals.success) == (3, 3, 7)
+    assert (totals.started, totals.ended, totals.errors, totals.failures) == (10, 10, 0, 0)
+
+
+@pytest.mark.usefixtures("_fed")
+def test_fewer_rows_than_users_is_a_misuse() -> None:
+    misused: list[UsageError] = []
+    crew = crew_of([Scenario(Fed, "test_needs_a_row", 1)])
+    crew.faults = Faults(crew.recorder, misused.append)
+    run(crew, Phase(8, hits=1))
+    assert len(misused) == 8
+    assert misused[0].message == "fed.csv has 7 rows, and 8 users each need one of their own"

@@ -1,0 +1,73 @@
+"""A run's thresholds, held against its result: whoever follows a run to its end has one of these. Pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from loads.metrics.expressions import parse_thresholds
+from loads.metrics.result import Result
+from loads.metrics.rules import Rules
+from loads.metrics.summary import Summary
+from loads.metrics.watch import Memory, Watch
+from loads.units import US_PER_S
+
+PATIENCE_US: Final = 5 * US_PER_S
+"""No data is waited for longer: who is dead does not hold up a verdict, and what comes late counts for the end."""
+
+
+class Guard:
+    """Of `result`, by `rules`; goes on where another left its `memory`.
+
+    Raises:
+        UsageError: a threshold can't be understood.
+    """
+
+    def __init__(self, result: Result, rules: Rules, memory: Memory | None = None) -> None:
+        self._result = result
+        self._watch: Watch | None = None
+        if memory is not None:
+            self._watch = Watch.resumed(memory)
+        elif rules.thresholds:
+            found = [each for text in rules.thresholds for each in parse_thresholds(text)]
+            self._watch = Watch(tuple(found), rules.warm_up_us)
+        self._show()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is no threshold."""
+        return self._watch is None
+
+    @property
+    def memory(self) -> Memory | None:
+        """What it knows, to be kept."""
+        return None if self._watch is None else self._watch.memory
+
+    def add(self, t_us: int, summary: Summary) -> None:
+        """Take in what was measured in the second from `t_us` on."""
+        if self._watch is not None:
+            self._watch.add(t_us, summary)
+
+    def look(self, told_us: int, elapsed_us: int) -> bool:
+        """Judge all that was measured before `told_us`, or long ago. Whether the run is to be stopped."""
+        if self._watch is None:
+            return False
+        crossed = self._watch.look(max(told_us, elapsed_us - PATIENCE_US), elapsed_us)
+        self._show()
+        return crossed
+
+    def conclude(self) -> None:
+        """Nothing more comes; the result has its duration."""
+        if self._watch is not None:
+            result = self._result
+            self._watch.conclude(result.duration_us or 0, max(0, result.unstarted), result.lost_iterations)
+            self._show()
+
+    def _show(self) -> None:
+        if self._watch is not None:
+            self._result.thresholds = list(self._watch.standings())
+
+
+def tell_crossed(result: Result) -> str:
+    """Which threshold ends the run, in words."""
+    crossed = [f"{each.text} (it is {each.shown})" for each in result.thresholds if each.aborted]
+    return f"stopping: threshold {' and '.join(crossed)} crossed" if crossed else "stopping: a threshold was crossed"
