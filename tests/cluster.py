@@ -273,6 +273,15 @@ class Cluster:
         return Member(name, command, self.directory / f"{name}.log", variables)
 
 
+def oldest(workers: list[int]) -> int:
+    """The one that runs: the spare one was started when it was taken."""
+
+    def started(pid: int) -> int:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+
+    return min(workers, key=started)
+
+
 @contextmanager
 def run_cluster(*agents: str, workers: int = 1, broker: Sequence[str] | None = ()) -> Iterator[Cluster]:
     """A broker with these agents; `broker` are its arguments, None: the test starts it itself."""

@@ -6,7 +6,7 @@ from typing import Final
 
 from loads.broker.fold import Fold
 from loads.broker.record import RunRecord
-from loads.broker.watching import complete_us
+from loads.broker.seating import told_us
 from loads.wire.cluster import Ended, Line, Refused, RunState, Seated, Snapshot, Update
 from loads.wire.fold import tell_loss
 
@@ -24,10 +24,10 @@ class Chronicle:
         self.notices: list[str] = []
         self.seats_changed = True
         self.gone_workers: list[int] = []
-        self.judged_us = 0
-        """Until when, in the run, its thresholds were judged."""
+        self.told_us = 0
+        """Until when, in the run, all had told what they measured."""
         self.crossed = False
-        """Whether one of them that ends the run is crossed."""
+        """Whether a threshold that ends the run is."""
         self._record = record
         self._fold = fold
         self._told = 0
@@ -37,8 +37,8 @@ class Chronicle:
         gone, self.gone_workers = tuple(self.gone_workers), []
         arrived = self._fold.settle(gone)
         if age_us is not None:
-            self.judged_us = complete_us(self._record, self._fold.tallies, age_us)
-            self.crossed = self._fold.look(self.judged_us, age_us)
+            self.told_us = told_us(self._record, self._fold.tallies, age_us)
+            self.crossed = self._fold.look(self.told_us, age_us)
         result = self._fold.result
         if result is not None:
             self.notices += (

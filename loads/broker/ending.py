@@ -84,7 +84,8 @@ def conclude(record: RunRecord, fold: Fold, ended_at: datetime) -> None:
     result.duration_us = ended_us or lost_us
     result.unrun_us = record.unrun_us
     result.warnings += [warning for warning in (find_omission(record), _settle_excess(record, result)) if warning]
-    fold.conclude()
+    if fold.guard is not None:
+        fold.guard.conclude()
     result.conclude(record.stop)
     record.duration_us = result.duration_us
     record.state, record.verdict = RunState.ENDED, result.judge().verdict.value

@@ -12,13 +12,12 @@ from operator import add
 
 from loads.broker.record import Tally
 from loads.metrics.counters import Counts
-from loads.metrics.expressions import parse_thresholds
 from loads.metrics.gathering import Gathering
+from loads.metrics.guard import Guard
 from loads.metrics.health import Health
 from loads.metrics.result import Result
-from loads.metrics.rules import Rules
 from loads.metrics.threshold import Standing
-from loads.metrics.watch import Memory, Watch
+from loads.metrics.watch import Memory
 from loads.wire.cluster import Batch, Fare, Line, Lost, Span
 from loads.wire.fold import fold
 
@@ -42,14 +41,14 @@ class Arrived:
 
 
 class Fold:
-    """`result` is None until the plan stands; nothing can come before. `watch` looks after the thresholds, if any."""
+    """`result` is None until the plan stands; nothing can come before. `guard` looks after the thresholds."""
 
     def __init__(
         self, result: Result | None = None, tallies: dict[int, Tally] | None = None, memory: Memory | None = None
     ) -> None:
         self.result = result
         self.tallies = tallies or {}
-        self.watch = None if memory is None else Watch.resumed(memory)
+        self.guard = None if result is None else Guard(result, result.info.rules, memory)
         self._seconds: dict[int, Gathering] = {}
         self._healths: dict[int, dict[int, Health]] = {}
         self._users: dict[int, int] = {}
@@ -57,51 +56,31 @@ class Fold:
         self._warnings: list[str] = []
         self._lines: list[Line] = []
         self._dropped = 0
-        self._restated = False
+        self._standings: tuple[Standing, ...] = ()
 
     @property
     def memory(self) -> Memory | None:
-        """What `watch` knows, for the store."""
-        return None if self.watch is None else self.watch.memory
+        """What is known of the thresholds, for the store."""
+        return None if self.guard is None else self.guard.memory
 
-    def begin(self, result: Result, rules: Rules) -> None:
+    def begin(self, result: Result) -> None:
         """The plan stands.
 
         Raises:
             UsageError: a threshold can't be understood.
         """
-        found = [each for text in rules.thresholds for each in parse_thresholds(text)]
-        self.watch = Watch(tuple(found), rules.warm_up_us) if found else None
+        self.guard = Guard(result, result.info.rules)
         self.result = result
-        self._show()
 
-    def look(self, complete_us: int, elapsed_us: int) -> bool:
-        """Judge what is there: everything that was measured before `complete_us`. Whether the run is to be stopped."""
-        if self.watch is None:
-            return False
-        crossed = self.watch.look(complete_us, elapsed_us)
-        self._show()
-        return crossed
-
-    def conclude(self) -> None:
-        """Nothing more comes."""
-        if self.watch is not None and self.result is not None:
-            result = self.result
-            self.watch.conclude(result.duration_us or 0, max(0, result.unstarted), result.lost_iterations)
-            self._show()
+    def look(self, told_us: int, elapsed_us: int) -> bool:
+        """Judge by what was measured before `told_us`, which is all here. Whether the run is to be stopped."""
+        return self.guard is not None and self.guard.look(told_us, elapsed_us)
 
     def standings(self) -> tuple[Standing, ...] | None:
         """How the thresholds stand, if that changed since it was asked last."""
-        if not self._restated:
-            return None
-        self._restated = False
-        return () if self.result is None else tuple(self.result.thresholds)
-
-    def _show(self) -> None:
-        if self.watch is not None and self.result is not None:
-            now = list(self.watch.standings())
-            self._restated = self._restated or now != self.result.thresholds
-            self.result.thresholds = now
+        now = () if self.result is None else tuple(self.result.thresholds)
+        before, self._standings = self._standings, now
+        return None if now == before else now
 
     def watermark(self, incarnation: int) -> int:
         """The last batch of that incarnation that was taken."""
@@ -151,9 +130,8 @@ class Fold:
         arrived = Arrived(spans, self._users, tuple(self._losses), tuple(self._warnings), tuple(lines))
         self._seconds, self._healths, self._users = {}, {}, {}
         self._losses, self._warnings, self._lines, self._dropped = [], [], [], 0
-        if self.watch is not None:
+        if self.result is not None and self.guard is not None:
             for span in spans:
-                self.watch.add(span.t_us, span.summary)
-        if self.result is not None:
+                self.guard.add(span.t_us, span.summary)
             fold(self.result, arrived.spans, arrived.users, gone, arrived.losses, arrived.warnings)
         return arrived

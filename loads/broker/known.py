@@ -8,7 +8,7 @@ from loads.broker.ending import stop
 from loads.broker.events import Effect, Log, Save, ToFollowers
 from loads.broker.fold import Fold
 from loads.broker.record import RunRecord, Seat
-from loads.broker.watching import complete_us, tell
+from loads.metrics.guard import tell_crossed
 from loads.metrics.verdict import Stop
 from loads.units import US_PER_S
 from loads.wire.cluster import RunState, Snapshot
@@ -76,7 +76,7 @@ class KnownRun:
             return effects
         if self.chronicle.crossed:
             stop(record, Stop.THRESHOLD, age_us)
-            effects += [*self.save(), *self._notice(tell(result.thresholds))]
+            effects += [*self.save(), *self._notice(tell_crossed(result))]
         elif has_failed_enough(record.submit.spec, result):
             stop(record, Stop.FAILURES, age_us)
             told = self._notice(f"stopping after {result.trouble:,} failures and errors")
@@ -86,10 +86,10 @@ class KnownRun:
     def settle_early(self, now_us: int) -> list[Effect]:
         """Settle when that tells of a second more: a threshold may end the run, and should do so soon."""
         age_us = self.age_us(now_us)
-        if self.fold.watch is None or age_us is None:
+        if self.fold.guard is None or self.fold.guard.is_idle or age_us is None:
             return []
-        known_us = complete_us(self.record, self.fold.tallies, age_us)
-        return self.settle(now_us) if known_us // US_PER_S > self.chronicle.judged_us // US_PER_S else []
+        told_us = seating.told_us(self.record, self.fold.tallies, age_us)
+        return self.settle(now_us) if told_us // US_PER_S > self.chronicle.told_us // US_PER_S else []
 
     def snapshot(self, now_us: int) -> Snapshot:
         """The run as it stands; to be asked for right after `settle`."""

@@ -60,7 +60,7 @@ def keeper_of(record: RunRecord) -> Seat | None:
 def find_omission(record: RunRecord) -> str | None:
     """Why tearDownRun was not run to its end, as far as is known here, for the result; None: it was, or need not be."""
     keeper = keeper_of(record)
-    if record.run_data is None or keeper is None or record.stop in (Stop.HARD, Stop.THRESHOLD):
+    if record.run_data is None or keeper is None or record.stop is Stop.HARD:
         return None
     if keeper.lost is None or keeper.last_seq is not None:
         return None

@@ -14,7 +14,6 @@ from loads.wire.run import ABORT_GRACE_US
 
 LAST: Final = (Stage.WINDING, Stage.COMPLETE)
 """Stages after which no load comes."""
-"""Iterations in flight are cut off."""
 
 
 def orders(record: RunRecord, seat: Seat, stored: int, clock: str | None = None) -> list[ToAgent]:

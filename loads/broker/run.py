@@ -181,7 +181,7 @@ class LiveRun(KnownRun):
         record = self.record
         if record.state in (RunState.WAITING, RunState.PREPARING, RunState.FITTING):
             return self.refuse(Trouble(message="stopped before the first iteration"))
-        if self.is_over or record.stop in (Stop.HARD, Stop.THRESHOLD):
+        if self.is_over or record.stop is Stop.HARD:
             return []
         if record.state is RunState.ENDING and self._patience_us and self.away:
             self._patience_us = 0  # the load is over: what remains is to wait for agents that are away
@@ -260,7 +260,7 @@ class LiveRun(KnownRun):
         if loaded is None:
             return []
         try:
-            self.fold.begin(handover.make_plan(record, loaded, self._wall(now_us)), record.submit.spec.rules)
+            self.fold.begin(handover.make_plan(record, loaded, self._wall(now_us)))
         except LoadsError as error:
             return self.refuse(Trouble(message=error.message, hint=error.hint))
         record.state = RunState.FITTING

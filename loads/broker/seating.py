@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from loads.broker import shares
 from loads.broker.orders import LAST
-from loads.broker.record import RunRecord, Seat
+from loads.broker.record import RunRecord, Seat, Tally
 from loads.metrics.result import Place
 from loads.wire.cluster import Stage
 
@@ -53,6 +54,16 @@ def waited_for(record: RunRecord) -> list[Seat]:
     if is_at_rate(record):
         return [seat for seat in holders(record) if not seat.joining and (seat.portions or seat.stage is Stage.RUNNING)]
     return [seat for seat in holders(record) if not seat.joining or (seat.holding and not is_timed(record))]
+
+
+def told_us(record: RunRecord, tallies: Mapping[int, Tally], age_us: int) -> int:
+    """Until when, in the run, all that run it now have told what they measured."""
+    present = [
+        seat
+        for seat in holders(record)
+        if not seat.joining and seat.workers and seat.portions and seat.stage is not Stage.COMPLETE
+    ]
+    return min([age_us, *((tallies.get(seat.incarnation) or Tally()).last_us(seat.workers) for seat in present)])
 
 
 def open_users(record: RunRecord, from_phase: int | None = None) -> int:

@@ -231,7 +231,7 @@ class Threshold(msgspec.Struct, frozen=True, kw_only=True):
         if value is None:
             return "no data"
         if self.measure.kind is Kind.TIME:
-            return format_duration(round(value))
+            return _time(value)
         if self.measure.kind is Kind.PART:
             return f"{100 * value:.3g}%"
         if self.measure.kind is Kind.COUNT:
@@ -240,6 +240,15 @@ class Threshold(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _TAGS: Final = Tags.__struct_fields__
+
+
+def _time(value_us: float) -> str:
+    """Three digits that count, as a bound may be close."""
+    if value_us < 999.5:
+        return f"{value_us:.3g}us"
+    if value_us < 999_500:
+        return f"{value_us / 1_000:.3g}ms"
+    return f"{value_us / US_PER_S:.3g}s" if value_us < 60 * US_PER_S else format_duration(round(value_us))
 
 
 def _short(value: float) -> str:

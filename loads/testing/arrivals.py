@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from loads.plan.spec import Plan, pacer_of
 from loads.testing.iteration import Iteration
-from loads.wire.messages import Start
+from loads.wire.messages import Start, Stop
 from loads.worker.lanes import Lane, Lanes
 
 if TYPE_CHECKING:
@@ -60,13 +60,14 @@ class Arrivals:
         self._turn()
         return True
 
-    def stop(self, *, now: bool) -> None:
-        """Begin nothing more; `now`: cut off what is in flight."""
+    def stop(self, stop: Stop) -> None:
+        """Begin nothing more, as `stop` says."""
         self.stopped = True
-        if now:
+        if stop.now:
             self._cut_off()
         else:
-            self._later(self.worker.time_us() + self._grace_us, self._cut_off)
+            grace_us = self._grace_us if stop.grace_us is None else stop.grace_us
+            self._later(self.worker.time_us() + grace_us, self._cut_off)
         self.check()
 
     def forget(self) -> None:

@@ -148,7 +148,7 @@ class Laws:
     def _check_once(self, record: RunRecord) -> None:
         """What was set up is torn down, unless it was cut off or somebody died."""
         target = self._cluster.target
-        quiet = record.stop not in (Stop.HARD, Stop.THRESHOLD) and not any(seat.lost for seat in record.seats)
+        quiet = record.stop is not Stop.HARD and not any(seat.lost for seat in record.seats)
         deaths = self._cluster.deaths
         if quiet and not deaths and record.id in target.run_data and record.id not in target.torn_down:
             raise Broken(f"{record.id} was set up and not torn down: {record.seats}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from loads.plan.spec import Plan
 from loads.testing.iteration import Iteration
-from loads.wire.messages import Start
+from loads.wire.messages import Start, Stop
 
 if TYPE_CHECKING:
     from loads.testing.worker import Worker
@@ -64,15 +64,15 @@ class Shift:
             self._leaving[user] = one_less
             user.leave()
 
-    def stop(self, *, now: bool) -> None:
-        """Begin nothing more; `now`: cut off what is in flight."""
+    def stop(self, stop: Stop) -> None:
+        """Begin nothing more, as `stop` says."""
         self.stopped = True
         for user in list(self._users.values()):
             user.leave()
-        if now:
+        if stop.now:
             self._cut_off()
         else:
-            self._limit(self.worker.time_us() + self._grace_us)
+            self._limit(self.worker.time_us() + (self._grace_us if stop.grace_us is None else stop.grace_us))
         self.check()
 
     def forget(self) -> None:

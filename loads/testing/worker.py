@@ -235,7 +235,7 @@ class Worker(Process):
         if self.stop is None or stop.now:
             self.stop = stop
         if self.shift is not None:
-            self.shift.stop(now=stop.now)
+            self.shift.stop(stop)
 
     def _act_next(self) -> None:
         """One after the other, each takes its time."""
@@ -290,7 +290,7 @@ class Worker(Process):
         shift = self.shift = self._make_shift(start, self.assign.plan)
         self.later(self._to_next_second_us(), lambda: self._second(shift))
         if self.stop is not None:
-            shift.stop(now=self.stop.now)
+            shift.stop(self.stop)
         shift.check()
 
     def _make_shift(self, start: Start, plan: Plan) -> Shift | Arrivals:

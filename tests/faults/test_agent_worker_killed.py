@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import time
-from pathlib import Path
 
-from tests.cluster import Cluster
+from tests.cluster import Cluster, oldest
 from tests.servers import Nginx
 from tests.traffic import PACED, USERS, Traffic, wait_for_calm
 
@@ -33,12 +32,3 @@ def test_what_it_had_not_told_is_declared_and_its_users_are_back(cluster: Cluste
     traffic = Traffic(nginx, killed_s)
     traffic.never_doubles()
     traffic.is_back(killed_s + 4)
-
-
-def oldest(workers: list[int]) -> int:
-    """The one that runs: the spare one was started when it was taken."""
-
-    def started(pid: int) -> int:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
-
-    return min(workers, key=started)

@@ -8,6 +8,7 @@ import pytest
 
 from tests.cluster import run_cluster
 from tests.commands import LoadsRunner
+from tests.pages import example
 
 SHOP = """
 from loads.case import TestCase
@@ -73,3 +74,10 @@ def test_on_a_cluster_the_file_comes_along_and_no_two_agents_have_the_same_row(l
         cluster.write("users.csv", USERS)
         run = cluster.run("shop.TestShop.test_it", "-u", "5", "--hits", "100", "--agents", "2")
     assert run.document["counters"] == {f"row {row} of {row % 5}": 1 for row in range(23)}
+
+
+def test_the_example_of_the_documentation_is_so(loads: LoadsRunner, site: str) -> None:
+    loads.write("doc.py", example("writing-tests.rst", "Rows for users"))
+    loads.write("users.csv", 'name,city\nann,Paris\n"bob, the 2nd",Rome\n')
+    run = loads.run("doc", "-u", "2", "--workers", "2", "--server-url", site)
+    assert (run.exit_code, run.totals["success"]) == (0, 2), run.err

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from tests.commands import LoadsRunner, environment_for_loads
+from tests.pages import example
 from tests.servers import DEADLINE_S, Nginx, wait_until
 
 SHOP = """
@@ -226,3 +227,9 @@ def test_a_run_that_is_refused_later_is_torn_down_first(shop: LoadsRunner) -> No
     assert run.exit_code == 2
     assert "TestShop has no server_url" in run.err
     assert words(shop)[-1] == f"tearDownRun {DATA}"
+
+
+def test_the_example_of_the_documentation_is_so(shop: LoadsRunner, site: str) -> None:
+    shop.write("doc.py", example("writing-tests.rst", "Once for the whole run"))
+    run = shop.run("doc", "-u", "2", "--workers", "2", "--server-url", site)
+    assert (run.exit_code, run.totals["success"], run.totals["sent"]) == (0, 2, 2), run.err

@@ -380,12 +380,13 @@ def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_window_stays_whole_when_seconds_can_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_AHEAD", 5)
-    watch = Watch(thresholds_of("hits == 2 over 6s for 1h"))
-    for second in range(0, 60, 3):
-        watch.add(second * S, hits(1))
-    watch.look(58 * S, 58 * S)
-    assert watch.standings()[0].value == 2
-    assert sorted(watch.memory.tracks[0].slots) == [54, 57]
+    watch = Watch(thresholds_of("hits == 3 over 5s for 1h"))
+    for second in range(60):
+        if second % 3 < 2:
+            watch.add(second * S, hits(1))
+    watch.look(59 * S, 59 * S)
+    assert watch.standings()[0].value == 4
+    assert sorted(watch.memory.tracks[0].slots) == [54, 55, 57, 58]
 
 
 def test_seconds_that_could_not_wait_break_a_row(monkeypatch: pytest.MonkeyPatch) -> None:

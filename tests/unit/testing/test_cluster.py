@@ -122,7 +122,9 @@ def test_arrivals_keep_their_rate_on_all_agents(cluster: Cluster) -> None:
     assert runner.ended is not None
     result = runner.ended.result
     assert result.due == result.started == 400
-    assert starts_by_second(cluster, runner.ended.run) == [50] * 8
+    counts = starts_by_second(cluster, runner.ended.run)
+    assert len(counts) == 8
+    assert all(abs(count - 50) <= 2 for count in counts)  # their clocks are a few milliseconds apart
     assert len({seen.agent for seen in cluster.target.started[runner.ended.run]}) == 3
 
 
@@ -142,7 +144,7 @@ def test_an_agent_killed_at_a_steady_rate_costs_what_is_declared_and_no_more(see
         run, result = runner.ended.run, runner.ended.result
         starts = [seen.at_us for seen in cluster.target.started[run]]
         burnt_s = -(-(burnt_us - min(starts)) // US_PER_S)
-        assert set(starts_by_second(cluster, run)[burnt_s + 5 : -1]) == {60}
+        assert all(abs(count - 60) <= 2 for count in starts_by_second(cluster, run)[burnt_s + 5 : -1])
         assert result.due == 960
         assert not result.imbalances()
         (loss,) = [loss for loss in result.losses if loss.worker is None]
