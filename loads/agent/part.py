@@ -127,7 +127,7 @@ class Part:
             holding=self._held,
             given_us=self._given_us,
             workers=self._workers,
-            loaded=self._loaded if self.stage is Stage.LOADED else None,
+            loaded=self._loaded if self.stage in (Stage.LOADED, Stage.SET_UP) else None,
             run_data=self._run_data if self.stage is Stage.SET_UP else None,
             trouble=self._trouble,
         )

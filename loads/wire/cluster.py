@@ -201,7 +201,7 @@ class Standing(_Message, frozen=True):
         holding: the `version` of the portions that it has; in a phase at a rate, of those that it knows of.
         given_us: of such a phase: what it has ever given up, it runs no more where that is due then or later.
         workers: processes that it runs.
-        loaded: LOADED: what the tests are.
+        loaded: LOADED and SET_UP: what the tests are.
         run_data: SET_UP: what setUpRun returned.
         trouble: FAILED: why.
     """

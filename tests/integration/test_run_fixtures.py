@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from tests.cluster import run_cluster
 from tests.commands import LoadsRunner, environment_for_loads
 from tests.pages import example
 from tests.servers import DEADLINE_S, Nginx, wait_until
@@ -233,3 +234,13 @@ def test_the_example_of_the_documentation_is_so(shop: LoadsRunner, site: str) ->
     shop.write("doc.py", example("writing-tests.rst", "Once for the whole run"))
     run = shop.run("doc", "-u", "2", "--workers", "2", "--server-url", site)
     assert (run.exit_code, run.totals["success"], run.totals["sent"]) == (0, 2, 2), run.err
+
+
+def test_on_a_cluster_one_worker_of_all_agents_sets_up_and_one_tears_down(shop: LoadsRunner) -> None:
+    with run_cluster("north", "south") as cluster:
+        cluster.write("shop.py", SHOP.replace('"log"', repr(str(shop.directory / "log"))))
+        run = cluster.run("shop", "-u", "4", "--hits", "2", "--agents", "2")
+    assert (run.exit_code, run.totals["success"]) == (0, 8), run.err
+    seen = words(shop)
+    assert (seen[0], seen[-1]) == ("setUpRun", f"tearDownRun {DATA}")
+    assert seen.count(f"setUpClass {DATA}") == seen.count("tearDownClass") == len(seen) // 2 - 1 >= 2
