@@ -36,7 +36,8 @@ def main() -> None:
         rate = round(capacity * share)
         say(f"{rate:,}/s")
         result = _run(["--arrival-rate", f"{rate}/s", "-d", f"{options.seconds}s"], options.seconds)
-        late, totals = result["lateness"], result["totals"]
+        totals = result["totals"]
+        late = totals["lateness"]
         table.rows.append(
             [
                 f"{rate:,}/s",

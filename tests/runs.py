@@ -12,9 +12,10 @@ from loads.broker.state import BrokerState
 from loads.broker.views import Broker
 from loads.metrics.summary import Summary
 from loads.plan.load import LoadOptions
+from loads.plan.pacer import Arrivals, RateStage
 from loads.plan.profile import Stage as Step
 from loads.plan.spec import Phase, Plan
-from loads.units import US_PER_S
+from loads.units import RATE_PER_S, US_PER_S
 from loads.wire.cluster import Batch, RunState, Span, Stage, Standing, Submit, Who
 from loads.wire.messages import Loaded, ScenarioInfo
 from loads.wire.run import RunSpec
@@ -56,6 +57,15 @@ def timed_plan(users: int = 6) -> Plan:
 
 def counted_plan(*hits: int, users: int = 6) -> Plan:
     return Plan(tuple(Phase(users, hits=count) for count in hits or (5,)))
+
+
+def arrivals(per_second: int, seed: int | None = None) -> Arrivals:
+    rate = per_second * RATE_PER_S
+    return Arrivals((RateStage(0, rate), RateStage(10 * US_PER_S, rate)), seed)
+
+
+def rate_plan(per_second: int = 100, slots: int = 6) -> Plan:
+    return Plan((Phase(slots, arrivals=arrivals(per_second)),))
 
 
 def record_of(state: RunState, *seats: Seat, plan: Plan | None = None, **changed: Any) -> RunRecord:

@@ -28,9 +28,7 @@ def is_settled(seat: Seat, stored: int, away_us: int | None, patience_us: int, n
 
     `patience_us` is how long to wait for one that is away.
     """
-    if seat.last_seq is not None:
-        return stored >= seat.last_seq
-    if not knows_its_part(seat):
+    if stored >= seat.last_seq if seat.last_seq is not None else not knows_its_part(seat):
         return True
     return away_us is not None and now_us - away_us >= patience_us
 
@@ -73,8 +71,9 @@ def conclude(record: RunRecord, fold: Fold, ended_at: datetime) -> None:
     result = fold.result
     assert result is not None
     for seat in record.seats:
-        if seat.last_seq is None and seat.portions and knows_its_part(seat):
-            tally = fold.tallies.get(seat.incarnation) or Tally()
+        tally = fold.tallies.get(seat.incarnation) or Tally()
+        is_whole = tally.seq >= seat.last_seq if seat.last_seq is not None else not knows_its_part(seat)
+        if seat.portions and not is_whole:
             untold = count_untold(record, seat, tally)
             result.losses.append(_loss_of(seat, record, tally, untold))
             result.started_lost += untold
@@ -117,7 +116,7 @@ def _loss_of(seat: Seat, record: RunRecord, tally: Tally, untold: int) -> Loss:
         worker=None,
         agent=seat.agent,
         incarnation=seat.incarnation,
-        reason=f"{seat.lost} and did not come back",
+        reason=f"{seat.lost or 'went away'} and did not come back",
         from_us=from_us,
         to_us=max(from_us, seat.lost_us or 0),
         iterations=max(0, tally.counts.started - tally.counts.ended) + untold,

@@ -45,12 +45,12 @@ def find_excess(submit: Submit, size_bytes: int, runs: int) -> Trouble | None:
 def _is_reasonable(load: LoadOptions) -> bool:
     """Whether all its numbers are such that one can reckon with them."""
     counts = [*(load.users or ()), *(load.hits or ()), *(stage.users for stage in load.stages or ())]
-    counts += [] if load.max_users is None else [load.max_users]
     times_us = [load.duration_us or 0, load.ramp_up_us or 0, load.graceful_stop_us, load.pacing_us or 0]
     times_us += [stage.duration_us for stage in load.stages or ()] + [stage.duration_us for stage in load.rates or ()]
     rates = [load.arrival_rate or 0, *(stage.rate for stage in load.rates or ())]
     return (
-        all(0 <= count <= MOST for count in counts)
+        (load.max_users is None or 1 <= load.max_users <= MOST)
+        and all(0 <= count <= MOST for count in counts)
         and all(0 <= time_us < MOST_US for time_us in times_us)
         and all(0 <= rate < MOST_US * MOST for rate in rates)
     )

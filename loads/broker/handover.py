@@ -125,9 +125,11 @@ def take_over(record: RunRecord, seat: Seat) -> tuple[str, str | None]:
     return "; the others took those that they have room for", f"{nobody}: the others have no room (--max-users)"
 
 
-def drop(record: RunRecord, seat: Seat) -> None:
-    """Who can't join has no part in it any more. Of arrivals it had none."""
+def drop(record: RunRecord, seat: Seat, age_us: int) -> None:
+    """Who can't join has no part in it any more."""
     record.seats.remove(seat)
+    if is_at_rate(record):
+        arrivals.give_up(record, seat, age_us - began_us(record))
     if seat.portions and record.state is RunState.RUNNING and has_open_phase(record):
         give_away(record, seat)
 
@@ -161,6 +163,21 @@ def nobody_began(record: RunRecord, met: Container[int], clock: str) -> bool:
     """
     if record.state is not RunState.RUNNING or not is_adrift(record, clock):
         return False
+    return not _has_begun(record) and _all_wait(record, met)
+
+
+def is_stranded(record: RunRecord, met: Container[int], clock: str) -> bool:
+    """Nobody who ran what arrives is left to say how old the run is by a clock that there still is: it can't go on."""
+    ran = record.state is RunState.RUNNING and record.bereft_us is None and is_adrift(record, clock)
+    return ran and _has_begun(record) and _all_wait(record, met)
+
+
+def _has_begun(record: RunRecord) -> bool:
+    """Whether somebody may have run what arrives, and is lost. Who has nothing to run waits all the time."""
+    return is_at_rate(record) and any(seat.lost is not None and seat.stints for seat in record.seats)
+
+
+def _all_wait(record: RunRecord, met: Container[int]) -> bool:
     own = [seat for seat in holders(record) if not seat.joining]
     return bool(own) and all(seat.incarnation in met and seat.stage is Stage.READY for seat in own)
 

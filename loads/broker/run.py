@@ -65,6 +65,10 @@ class LiveRun(KnownRun):
         self._settled_us = self._checkpointed_us = self._ticked_us = 0
         self._patience_us = PATIENCE_US
 
+    def has_all_of(self, seat: Seat) -> bool:
+        """Whether all that its agent had to deliver is on the disk."""
+        return seat.last_seq is not None and self.stored.get(seat.incarnation, 0) >= seat.last_seq
+
     # What happens.
 
     def reserve(self, seats: list[Seat]) -> list[Effect]:
@@ -113,6 +117,9 @@ class LiveRun(KnownRun):
         if handover.nobody_began(self.record, self._met, self._clock):
             self.record.run_at_us = now_us + HEAD_START_US
             effects += self._start(0, now_us)
+        elif handover.is_stranded(self.record, self._met, self._clock):
+            self.record.bereft_us = self.age_us(now_us)
+            effects += self.save()
         if standing.stage is Stage.FAILED:
             effects += self._failed(seat, standing.trouble or Trouble(message="the agent failed"), now_us)
         elif news or before != (seat.stage, seat.phase, seat.held):
@@ -313,13 +320,24 @@ class LiveRun(KnownRun):
         return [*notice, *self.save(fold=warning is not None), *self._advance(now_us)]
 
     def _failed(self, seat: Seat, trouble: Trouble, now_us: int) -> list[Effect]:
-        if seat.joining:
+        if seat.joining or (self.record.state is RunState.RUNNING and not seat.portions):
             self.unfit.add(seat.incarnation)
-            handover.drop(self.record, seat)
+            handover.drop(self.record, seat, self.age_us(now_us) or 0)
             release = ToSeat(seat.incarnation, Release(run=self.id, incarnation=seat.incarnation))
             told = self._notice(f"agent {seat.agent} can't join: {trouble.message}")
             return [*self.save(), *told, release, *self._advance(now_us)]
+        others = [each for each in self.record.seats if each is not seat]
+        if self.record.state is RunState.RUNNING and any(each.phase >= 0 or each.lost is not None for each in others):
+            return self._lose_unbegun(seat, trouble, now_us)
         return self.refuse(trouble)
+
+    def _lose_unbegun(self, seat: Seat, trouble: Trouble, now_us: int) -> list[Effect]:
+        """The agent of `seat` could not begin, when others had: it has nothing to tell."""
+        seat.stage, known = Stage.COMPLETE, seat.last_seq is not None
+        seat.last_seq = 0
+        if known or seat.lost is not None:
+            return [*([] if known else self.save()), *self._say(seat)]
+        return self._lose(seat, f"could not begin ({trouble.message})", now_us)
 
     def _end_if_settled(self, now_us: int) -> list[Effect]:
         record, result = self.record, self.fold.result

@@ -372,7 +372,7 @@ class BrokerState:
         if now_us - self.broker.started_us > RETURN_US:
             for run in self.runs.values():
                 for seat in run.record.seats:
-                    if seat.last_seq is None and self.agents.of(seat.incarnation) is None:
+                    if not run.has_all_of(seat) and self.agents.of(seat.incarnation) is None:
                         effects += run.gone(seat.incarnation, "did not come back to the broker", now_us)
         for run in list(self.runs.values()):
             effects += run.tick(now_us)

@@ -47,8 +47,10 @@ def moved(stints: Iterable[Stint], before_us: int, after_us: int) -> tuple[Stint
 
 
 def ended(stints: Iterable[Stint], until_us: int) -> tuple[Stint, ...]:
-    """`stints`, where those that go on end then."""
-    return tuple(_until(stint, until_us) if stint.until_us is None else stint for stint in stints)
+    """`stints`, all of which end then at the latest."""
+    return tuple(
+        _until(stint, until_us if stint.until_us is None else min(until_us, stint.until_us)) for stint in stints
+    )
 
 
 def latest_us(stints: Iterable[Stint]) -> int:

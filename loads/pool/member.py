@@ -11,7 +11,7 @@ from typing import Final
 from loads.metrics.counters import Counts
 from loads.metrics.result import Loss
 from loads.plan.share import Portion
-from loads.pool.events import Begin, Died, Effect, Go, Kill, MemberState, SetUpRun, Tell
+from loads.pool.events import Begin, Died, Effect, Go, Halt, Kill, MemberState, SetUpRun, Tell
 from loads.pool.shares import Held, without
 from loads.units import US_PER_S
 from loads.wire.messages import Alive, Assign, Delta, Finish, LoadFailed, SetUp, Start, Stop, Take, Yield
@@ -222,3 +222,8 @@ def died_early(died: Died, in_set_up: bool) -> LoadFailed:
         hint="see what it printed above; --workers 0 runs the tests inside this command",
         traceback="",
     )
+
+
+def stop_of(halt: Halt) -> Stop:
+    """What a worker is told when the owner wants it to stop."""
+    return Stop(now=halt.now, grace_us=halt.grace_us)

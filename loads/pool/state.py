@@ -59,7 +59,7 @@ from loads.pool.events import (
     Took,
 )
 from loads.pool.keeper import Keeper
-from loads.pool.member import FIT_US, Member, died_early
+from loads.pool.member import FIT_US, Member, died_early, stop_of
 from loads.pool.shares import Debts, difference, part_of
 from loads.units import US_PER_S
 from loads.wire.messages import (
@@ -77,7 +77,6 @@ from loads.wire.messages import (
     PhaseDone,
     Ready,
     SetUpDone,
-    Stop,
     Up,
     Yielded,
 )
@@ -256,7 +255,7 @@ class PoolState:
         lease_until_us = now_us + LEASE_US if self._own_lease else self._lease_until_us
         effects = member.start(go, lease_until_us, now_us, ends_us)
         halted = self._course.halt
-        return effects if halted is None else [*effects, Tell(member.number, _stop_of(halted))]
+        return effects if halted is None else [*effects, Tell(member.number, stop_of(halted))]
 
     def _share(self, event: Share, now_us: int) -> list[Effect]:
         new, missing = difference(self._portions, event.portions)
@@ -321,7 +320,7 @@ class PoolState:
     def _stop(self, event: Halt, now_us: int) -> list[Effect]:
         self._course.halt = event
         until_us = now_us + self._course.wait_us(event.now)
-        effects = [effect for member in self._members for effect in member.halt(_stop_of(event), until_us)]
+        effects = [effect for member in self._members for effect in member.halt(stop_of(event), until_us)]
         if event.now and (number := self._keeper.number) is not None:
             self._keeper.number = None
             effects += self._members[number].finish(until_us)
@@ -379,10 +378,6 @@ class PoolState:
             return []
         self._reported_gone = True
         return [AllGone()]
-
-
-def _stop_of(halt: Halt) -> Stop:
-    return Stop(now=halt.now, grace_us=halt.grace_us)
 
 
 _Saying = Callable[..., list[Effect]]

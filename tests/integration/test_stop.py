@@ -84,7 +84,9 @@ def test_a_test_that_swallows_everything_is_cut_off_too(loads: LoadsRunner, site
 def test_iterations_over_the_graceful_stop_are_interrupted(loads: LoadsRunner, site: str) -> None:
     loads.write("slow.py", SLOW)
     run = loads.run(
-        "slow.TestSlow.test_slower", "-u", "4", "-d", "1s", "--graceful-stop", "1s", "--server-url", site, deadline_s=15
+        *("slow.TestSlow.test_slower", "-u", "4", "-d", "1s", "--graceful-stop", "1s", "--server-url", site),
+        deadline_s=15,
+        environment={"LOADS_ALLOW_INVALID": ""},
     )
     assert run.totals["interrupted"] == run.totals["started"] == 4
     assert 1.9 <= run.document["run"]["duration_s"] <= 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from loads.agent.events import (
@@ -34,13 +35,16 @@ from loads.wire.cluster import (
     Hold,
     Prepare,
     Release,
+    SetUp,
     Stage,
+    Standing,
     ToAgent,
     Trouble,
     Welcome,
     Wind,
 )
-from tests.runs import LOADED, submit_of, timed_plan
+from loads.wire.messages import LoadFailed
+from tests.runs import LOADED, rate_plan, submit_of, timed_plan
 
 WHOLE = ((),)
 PREPARE = Prepare(run="run", spec=submit_of().spec, bundle=None, workers=1, slots=1)
@@ -91,6 +95,11 @@ class Driven:
             if reached is stage:
                 break
         return self
+
+    @property
+    def standing(self) -> Standing:
+        assert self.state.part is not None
+        return self.state.part.standing
 
     @property
     def stage(self) -> Stage | None:
@@ -270,3 +279,85 @@ def test_what_it_must_know_again_is_written_first() -> None:
     agent = Driven().reach(Stage.PREPARING)
     [append] = agent.do(Pooled("run", pool.Took(0, 5, "p")))  # type: ignore[arg-type]
     assert isinstance(append, Append)
+
+
+def at_rate(*, max_users: int | None = None) -> Driven:
+    """An agent that runs one half of the slots of a phase at a rate."""
+    driven = Driven(max_users=max_users)
+    driven.reach(Stage.LOADED)
+    fit = Fit(run="run", plan=rate_plan(), first=0, portions=(HALVES[0],), holding=1)
+    driven.hear(fit)
+    driven.do(Pooled("run", pool.AllReady()))
+    driven.hear(GO)
+    assert driven.stage is Stage.RUNNING
+    return driven
+
+
+def shares(effects: list[Effect]) -> list[pool.Share]:
+    return [effect.event for effect in effects if isinstance(effect, ToPool) and isinstance(effect.event, pool.Share)]
+
+
+def test_what_is_taken_at_a_rate_is_taken_from_the_stated_iteration_on() -> None:
+    driven = at_rate()
+    hold = Hold(run="run", holding=2, portions=HALVES, from_phase=0, from_us=700_000)
+    effects = driven.hear(hold)
+    assert shares(effects) == [pool.Share(HALVES, 0, 700_000)]
+    assert driven.standing.holding == 2  # at once: there is nothing to wait for
+    assert driven.standing.given_us == 0
+    assert shares(driven.hear(hold)) == []
+
+
+@pytest.mark.parametrize(("asked_us", "given_us"), [(4_000_000, 4_000_000), (1_000_000, 2_550_000)])
+def test_what_is_given_at_a_rate_is_given_when_no_worker_can_begin_it_unheard(asked_us: int, given_us: int) -> None:
+    """The lease of the beat at 0 ends at 2.5 s: by then each worker has heard, or begins nothing."""
+    driven = at_rate()
+    hold = Hold(run="run", holding=2, portions=(), from_phase=0, from_us=asked_us)
+    assert shares(driven.hear(hold)) == [pool.Share((), 0, given_us)]
+    assert (driven.standing.holding, driven.standing.given_us) == (2, given_us)
+
+
+def test_a_grace_that_was_given_is_waited_for() -> None:
+    driven = at_rate()
+    driven.do(Linked(False))
+    driven.do(Linked(True))
+    driven.hear(Welcome(version="1", incarnation=2), Enlisted())
+    driven.beat()
+    driven.hear(Hold(run="run", holding=2, portions=(), from_phase=0, from_us=4_000_000))
+    assert driven.standing.given_us == GRACE_US + 50_000
+
+
+def test_what_is_said_to_be_given_never_becomes_less() -> None:
+    driven = at_rate()
+    driven.hear(Hold(run="run", holding=2, portions=(((0, 2), (0, 2)),), from_phase=0, from_us=9_000_000))
+    driven.hear(Hold(run="run", holding=3, portions=HALVES, from_phase=0, from_us=3_000_000))
+    assert driven.standing.given_us == 9_000_000
+
+
+def test_one_agent_sets_up_for_all_and_says_what_came_of_it() -> None:
+    driven = Driven().reach(Stage.LOADED)
+    effects = driven.hear(SetUp(run="run"))
+    assert any(isinstance(effect, ToPool) and isinstance(effect.event, pool.SetUpRun) for effect in effects)
+    assert driven.standing.stage is Stage.SETTING_UP
+    assert not driven.hear(SetUp(run="run"))
+    driven.do(Pooled("run", pool.RunIsSetUp(b"data")))
+    assert driven.standing.stage is Stage.SET_UP
+    assert (driven.standing.run_data, driven.standing.loaded) == (b"data", LOADED)
+    effects = driven.hear(msgspec.structs.replace(FIT, run_data=b"data"))
+    (begin,) = [e.event for e in effects if isinstance(e, ToPool) and isinstance(e.event, pool.Begin)]
+    assert begin.run_data == b"data"
+    assert driven.standing.run_data is None
+
+
+def test_a_set_up_that_fails_is_why_the_run_can_not_be() -> None:
+    driven = Driven().reach(Stage.LOADED)
+    driven.hear(SetUp(run="run"))
+    driven.do(Pooled("run", pool.Refused(LoadFailed(message="setUpRun raised", hint="", traceback="boom"))))
+    assert driven.stage is Stage.FAILED
+    assert driven.standing.trouble is not None
+    assert driven.standing.trouble.traceback == "boom"
+
+
+@pytest.mark.parametrize("keeper", [True, False])
+def test_the_pool_hears_whether_it_tears_down(keeper: bool) -> None:
+    effects = Driven().reach(Stage.RESTING).hear(Wind(run="run", keeper=keeper))
+    assert ToPool("run", pool.End(keeper=keeper)) in effects

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from loads.broker.fold import MAX_LINES, Fold
+from loads.broker.record import decode_folded, encode_folded
 from loads.metrics.result import Result
+from loads.metrics.rules import Rules
 from loads.metrics.summary import Summary
+from loads.metrics.threshold import State
+from loads.units import US_PER_S
 from loads.wire.cluster import Batch, Line, Lost
 from loads.wire.fold import fold
 from tests.build import info_of, iterations_of, loss_of, summaries
@@ -96,3 +101,46 @@ def test_an_agent_told_until_the_worker_that_told_least() -> None:
     folded.take(batch_of(1, told={0: 3_000_000, 1: 2_000_000}))
     folded.take(batch_of(2, told={0: 4_000_000}))
     assert [folded.tallies[1].last_us(workers) for workers in (2, 3)] == [2_000_000, 0]
+
+
+RULES = Rules(("errors < 2 over 1s", "hits > 1"))
+
+
+def watched() -> Fold:
+    fold = Fold()
+    fold.begin(Result(info=info_of(rules=RULES)))
+    return fold
+
+
+def failing(count: int) -> Summary:
+    summary = Summary()
+    summary.totals = msgspec.structs.replace(summary.totals, started=count, ended=count, errors=count)
+    return summary
+
+
+def test_thresholds_are_told_when_they_change() -> None:
+    fold = watched()
+    assert [standing.state for standing in fold.standings() or ()] == [State.PENDING] * 2
+    assert fold.standings() is None
+    fold.take(batch_of(1, failing(5)))
+    fold.settle()
+    fold.look(US_PER_S, US_PER_S)
+    first, _ = fold.standings() or ()
+    assert first.state is State.CROSSED
+    assert fold.standings() is None
+
+
+def test_what_thresholds_were_judged_by_goes_to_the_store_and_back() -> None:
+    fold = watched()
+    fold.take(batch_of(1, failing(5)))
+    fold.settle()
+    fold.look(US_PER_S, US_PER_S)
+    assert fold.result is not None
+    data = encode_folded(fold.result, fold.tallies, fold.memory)
+    again = Fold(*decode_folded(data, {}))
+    again.take(batch_of(2, Summary()))
+    again.settle()
+    again.look(3 * US_PER_S, 3 * US_PER_S)
+    assert again.result is not None
+    assert again.result.thresholds[0].state is State.CROSSED
+    assert again.result.thresholds[0].crossed_us == fold.result.thresholds[0].crossed_us

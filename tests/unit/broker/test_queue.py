@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 
 from loads.broker.agents import AgentSeen
 from loads.broker.excess import MOST_BYTES, MOST_RUNS, find_excess
-from loads.broker.queue import most_users, reservation, seats_for
+from loads.broker.queue import for_agents, most_users, reservation, room_of, seats_for
 from loads.plan.load import LoadOptions
 from loads.plan.profile import Stage
+from loads.plan.spec import DEFAULT_ROOM
+from loads.units import RATE_PER_S, US_PER_S
 from loads.wire.cluster import Enlist
 from tests.runs import submit_of
 
@@ -192,3 +194,41 @@ def test_what_is_beyond_reason_is_refused_whoever_wants_it() -> None:
     full = find_excess(submit_of(), 0, MOST_RUNS)
     assert full is not None
     assert "1,000 runs wait or go on already" in full.message
+
+
+def open_load(max_users: int | None = None) -> LoadOptions:
+    return LoadOptions(arrival_rate=50 * RATE_PER_S, duration_us=US_PER_S, max_users=max_users)
+
+
+def test_arrivals_have_as_many_users_as_the_smallest_agent_has_memory_for_on_each() -> None:
+    free = [agent(0, room=500), agent(1, room=300), agent(2, room=900, max_users=40)]
+    seats = seats_for(submit_of(open_load()), free)
+    assert room_of(seats) == 300 + 300 + 40
+    assert [seat.slots for seat in seats] == [300, 300, 40]
+
+
+def test_an_agent_that_does_not_say_what_it_has_room_for_has_the_usual_one() -> None:
+    assert room_of(seats_for(submit_of(open_load()), agents(2))) == 2 * DEFAULT_ROOM
+
+
+@pytest.mark.parametrize(("max_users", "seats"), [(None, 3), (2, 2), (7, 3)])
+def test_arrivals_go_to_all_agents_but_to_no_more_than_users(max_users: int | None, seats: int) -> None:
+    submit = submit_of(open_load(max_users))
+    assert reservation(submit, agents(3), agents(3), {}) is None
+    assert len(seats_for(submit, agents(3))) == seats
+
+
+def test_users_for_arrivals_must_have_room_where_it_was_said_how_many_there_are() -> None:
+    free = capped(2, 3)
+    assert reservation(submit_of(open_load()), free, free, {}) is None
+    assert reservation(submit_of(open_load(5)), free, free, {}) is None
+    trouble = reservation(submit_of(open_load(6)), free, free, {})
+    assert trouble is not None
+    assert "6 users" in trouble.message
+
+
+def test_of_arrivals_each_agent_gets_as_many_as_were_said_for_each() -> None:
+    submit = submit_of(open_load(4), per_agent=True)
+    assert [seat.slots for seat in seats_for(submit, agents(3))] == [4, 4, 4]
+    load = for_agents(submit, 3).spec.load
+    assert (load.max_users, load.arrival_rate) == (12, 150 * RATE_PER_S)
