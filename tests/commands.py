@@ -20,6 +20,10 @@ WARNINGS = "error,ignore::DeprecationWarning:webob.compat"
 LOADS_RUNNER = Path(sys.executable).with_name("loads-runner")
 
 
+STRICT = {"LOADS_ALLOW_INVALID": ""}
+"""For a test about what makes a run invalid: see `environment_for`."""
+
+
 def environment_for_loads(more: dict[str, str] | None = None) -> dict[str, str]:
     """Our environment without settings of Loads, and with `more`."""
     ours = {name: text for name, text in os.environ.items() if not name.startswith("LOADS_")}

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from loads.metrics.counters import ENDED, SENT, STARTED, UNSENT
 from loads.metrics.histogram import EXACT_BELOW, SUB_BUCKET_BITS, Histogram
 from loads.metrics.summary import (
+    INTERRUPTED,
     ITERATION,
     ITERATION_NAME,
     MAX_NAMES,
@@ -220,16 +221,21 @@ class Recorder:
         if self.planned:
             _respond(series, service_us + late_us)
 
-    def unstarted(self, scenario: str, waited_us: int) -> None:
-        """An iteration was due, and never began in the `waited_us` that there were for it."""
+    def unstarted(self, scenario: str, waited_us: int, *, neglected: bool = False) -> None:
+        """An iteration was due, and never began in the `waited_us` that there were for it; `neglected`: a user was
+        free.
+        """
+        self.summary.pace.neglected += neglected
         series = self._iterations.get(scenario) or self._new_iterations(scenario)
         series.unstarted += 1
         _respond(series, waited_us)
 
-    def interrupted(self) -> None:
-        """An iteration was cut off."""
+    def interrupted(self, scenario: str) -> None:
+        """An iteration was cut off: it has no duration, and is no success."""
         self.page[ENDED] += 1
         self.summary.totals.interrupted += 1
+        errors = (self._iterations.get(scenario) or self._new_iterations(scenario)).errors
+        errors[INTERRUPTED] = errors.get(INTERRUPTED, 0) + 1
 
     def transaction(
         self, scenario: str, name: str, named: bool, service_us: int, failed: bool, late_us: int = 0

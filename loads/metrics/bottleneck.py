@@ -83,11 +83,12 @@ def _troubled(healths: Mapping[int, Health], called: Callable[[int], str]) -> st
 
 
 def _delayed(pace: Pace) -> str | None:
-    delayed, started = count_from(pace.delay, DELAYED_US), pace.lateness.count
+    delayed = count_from(pace.delay, DELAYED_US) + pace.neglected
+    started = pace.lateness.count + pace.neglected
     if delayed < DELAYED_FROM or delayed <= DELAYED_PART * started:
         return None
     return (
-        f"{delayed:,} of {started:,} iterations began {format_duration(DELAYED_US)} late or more though a user was "
+        f"{delayed:,} of {started:,} iterations began {format_duration(DELAYED_US)} late or more, or never, though a user was "
         "free: use more workers, agents or processors"
     )
 

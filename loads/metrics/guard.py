@@ -24,6 +24,8 @@ class Guard:
 
     def __init__(self, result: Result, rules: Rules, memory: Memory | None = None) -> None:
         self._result = result
+        self._load_us = result.info.duration_us
+        """When no more load comes: what ends after it counts for the whole run, but single seconds say nothing."""
         self._watch: Watch | None = None
         if memory is not None:
             self._watch = Watch.resumed(memory)
@@ -51,7 +53,8 @@ class Guard:
         """Judge all that was measured before `told_us`, or long ago. Whether the run is to be stopped."""
         if self._watch is None:
             return False
-        crossed = self._watch.look(max(told_us, elapsed_us - PATIENCE_US), elapsed_us)
+        there_us = min(max(told_us, elapsed_us - PATIENCE_US), elapsed_us)
+        crossed = self._watch.look(there_us if self._load_us is None else min(there_us, self._load_us), elapsed_us)
         self._show()
         return crossed
 
@@ -59,7 +62,9 @@ class Guard:
         """Nothing more comes; the result has its duration."""
         if self._watch is not None:
             result = self._result
-            self._watch.conclude(result.duration_us or 0, max(0, result.unstarted), result.lost_iterations)
+            self._watch.conclude(
+                result.duration_us or 0, max(0, result.unstarted), result.lost_iterations, load_us=self._load_us
+            )
             self._show()
 
     def _show(self) -> None:

@@ -14,7 +14,7 @@ import msgspec
 
 from loads.metrics.histogram import NO_MIN_US, Histogram
 from loads.metrics.phases import Phases, Span
-from loads.metrics.summary import ITERATION, MAX_NAMES, TRANSACTION, Series, SeriesKey, Summary
+from loads.metrics.summary import INTERRUPTED, ITERATION, MAX_NAMES, TRANSACTION, Series, SeriesKey, Summary
 from loads.metrics.tags import Tags
 from loads.metrics.threshold import Measure, Threshold
 
@@ -144,7 +144,7 @@ class Lens:
                 piece.seen += series.hits
                 piece.amount += sum(n for status, n in series.statuses.items() if tags.has_status(status))
             elif count is not None:
-                piece.seen += series.hits
+                piece.seen += series.hits + (series.errors.get(INTERRUPTED, 0) if measure in _OF_OUTCOMES else 0)
                 piece.amount += count(series)
 
     def _fitting(self, summary: Summary) -> Iterator[tuple[SeriesKey, Series]]:
@@ -182,6 +182,8 @@ def _service(series: Series) -> Histogram:
     return series.service
 
 
+_OF_OUTCOMES: Final = (Measure.FAILURE_RATE, Measure.SUCCESS_RATE)
+"""Of iterations that ended, and of those that were cut off: who waits for them in vain sees a failure."""
 _TIMES: Final[dict[Measure, Callable[[Series], Histogram]]] = {
     Measure.RESPONSE: _response,
     Measure.SERVICE: _service,
@@ -195,7 +197,7 @@ _PHASES: Final[dict[Measure, Callable[[Phases], Span]]] = {
     Measure.BODY: lambda phases: phases.body,
 }
 _COUNTS: Final[dict[Measure, Callable[[Series], int]]] = {
-    Measure.FAILURE_RATE: lambda series: series.failed,
+    Measure.FAILURE_RATE: lambda series: series.failed + series.errors.get(INTERRUPTED, 0),
     Measure.SUCCESS_RATE: lambda series: series.hits - series.failed,
     Measure.HIT_FAILURE_RATE: lambda series: series.failed,
     Measure.HITS: lambda series: series.hits,

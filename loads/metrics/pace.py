@@ -18,10 +18,12 @@ class Pace(msgspec.Struct, array_like=True):
     Attributes:
         lateness: of each that started.
         delay: the same of those whose user was waiting for them: the generator's own part.
+        neglected: iterations that were due and never began although there was a user for them.
     """
 
     lateness: Histogram = msgspec.field(default_factory=Histogram)
     delay: Histogram = msgspec.field(default_factory=Histogram)
+    neglected: int = 0
 
     def merge(self, other: Pace) -> None:
         """Take in `other`, which stays as it is."""
@@ -29,3 +31,4 @@ class Pace(msgspec.Struct, array_like=True):
             self.lateness.merge(other.lateness)
         if other.delay.counts:
             self.delay.merge(other.delay)
+        self.neglected += other.neglected

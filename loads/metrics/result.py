@@ -30,6 +30,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
         duration_us: planned length; None when iterations decide.
         rules: what it is judged by.
         is_open, has_starts: as of the plan: iterations arrive at a rate, or have times to start at.
+        graceful_stop_us: how long iterations in flight may go on after the end.
         fits_memory: nobody said how many users there are for arrivals: as many as memory has room for.
     """
 
@@ -48,6 +49,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     is_open: bool = False
     has_starts: bool = False
     fits_memory: bool = False
+    graceful_stop_us: int = 0
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -188,6 +190,12 @@ class Result(msgspec.Struct, kw_only=True):
         return self.due - self.started
 
     @property
+    def kept_waiting(self) -> int:
+        """Those of them that were due and found no user free."""
+        waited = sum(series.unstarted for series in self.summary.series.values())
+        return max(0, waited - self.summary.pace.neglected)
+
+    @property
     def lost_sent(self) -> int:
         """Requests that reached the wire and whose outcome died with their worker."""
         return sum(loss.sent for loss in self.losses)
@@ -227,7 +235,11 @@ class Result(msgspec.Struct, kw_only=True):
             skipped=totals.skipped,
             failures=totals.failures,
             errors=totals.errors,
+            interrupted=totals.interrupted,
+            grace_us=info.graceful_stop_us,
             unstarted=self.unstarted,
+            kept_waiting=self.kept_waiting,
+            neglected=self.summary.pace.neglected,
             retired=totals.retired,
             hits=hits.hits,
             lost=self.lost_sent,

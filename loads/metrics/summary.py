@@ -32,6 +32,10 @@ ITERATION: Final = "iteration"
 ITERATION_NAME: Final = "(iteration)"
 
 
+INTERRUPTED: Final = "interrupted"
+"""The kind of error of what was cut off, requests and iterations alike."""
+
+
 class SeriesKey(NamedTuple):
     """What hits are grouped by. `named`: the test chose the name, so it is kept before those made from URLs."""
 

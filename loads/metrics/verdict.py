@@ -16,7 +16,7 @@ import msgspec
 from loads.errors import ExitCode
 from loads.metrics.rules import Rules
 from loads.metrics.threshold import Standing, State
-from loads.units import US_PER_S, plural
+from loads.units import US_PER_S, format_duration, plural
 
 MAX_UNRUN: Final = 0.05
 """Largest part of the users' time that may be missing: none of it is unknown, but the load was not the one meant."""
@@ -57,7 +57,10 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         rules: what the user says about it.
         thresholds: how they stand in the end.
         started, ended, skipped, failures, errors: iterations; those that `ended` came to their end by themselves.
-        unstarted: were planned and nobody began them. `retired` users had no row left and ended early.
+        interrupted: were cut off at the end, when they had had `grace_us`.
+        unstarted: were planned and nobody began them. Of these `kept_waiting` were due and found no user, `neglected`
+            found one, and the generator did not get to them; the others were those of workers or agents that died, or
+            of tests that can't run. `retired` users had no row left and ended early.
         hits, lost: requests whose outcome is known, and those sent by a worker that died before it could tell.
         lost_iterations: ended with their worker.
         deaths: of workers; `given_up` ones died too often to be replaced.
@@ -78,7 +81,11 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     skipped: int = 0
     failures: int = 0
     errors: int = 0
+    interrupted: int = 0
+    grace_us: int = 0
     unstarted: int = 0
+    kept_waiting: int = 0
+    neglected: int = 0
     retired: int = 0
     hits: int = 0
     lost: int = 0
@@ -169,20 +176,38 @@ def tell_unstarted(facts: Facts) -> str:
     told = f"{facts.unstarted:,} of {plural(facts.started + facts.unstarted, 'planned iteration')} never started"
     if facts.retired:
         return f"{told}, for there were no rows left for them"
+    left = max(0, facts.unstarted - facts.kept_waiting - facts.neglected)
+    reasons = [
+        (facts.kept_waiting, _tell_busy(facts)),
+        (facts.neglected, "the load generator did not get to them: use more workers, agents or processors"),
+        (left, "nobody was there to run them: their worker or agent was lost, or their test can't run"),
+    ]
+    given = [(count, reason) for count, reason in reasons if count > 0]
+    if len(given) == 1:
+        return f"{told}, for {given[0][1]}"
+    return f"{told}: " + "; ".join(f"{count:,}, for {reason}" for count, reason in given)
+
+
+def _tell_busy(facts: Facts) -> str:
     if facts.is_paced:
-        return f"{told}, for their users were still busy: give a --pacing longer than what an iteration takes"
+        return "their users were still busy: give a --pacing longer than what an iteration takes"
     users = "the only user was" if facts.users == 1 else f"all {facts.users:,} users were"
     if facts.fits_memory:
         return (
-            f"{told}, for {users} busy, and there is memory for no more: use more agents, or lower the rate to what "
-            "the service can do"
+            f"{users} busy, and there is memory for no more: use more agents, or lower the rate to what the service "
+            "can do"
         )
-    return f"{told}, for {users} busy: raise --max-users, or lower the rate to what the service can do"
+    return f"{users} busy: raise --max-users, or lower the rate to what the service can do"
 
 
 def _find_faults(facts: Facts, *, told: bool) -> list[str]:
     """What went wrong; `told`: there are doubts, which say what was lost."""
     faults = [plural(count, word) for count, word in ((facts.failures, "failure"), (facts.errors, "error")) if count]
+    if facts.interrupted and facts.stop is None and facts.grace_us:
+        grace = format_duration(facts.grace_us)
+        faults.append(
+            f"{plural(facts.interrupted, 'iteration')} cut off, without an end {grace} after that of the load"
+        )
     if facts.lost_iterations and not told:
         faults.append(f"{plural(facts.lost_iterations, 'iteration')} lost with a worker")
     if facts.agents_lost:

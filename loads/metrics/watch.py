@@ -235,15 +235,18 @@ class Watch:
             )
         return tuple(standings)
 
-    def conclude(self, duration_us: int, unstarted: int, lost: int) -> None:
+    def conclude(self, duration_us: int, unstarted: int, lost: int, *, load_us: int | None = None) -> None:
         """The run is over after `duration_us`, and all that was measured is there: decide what is not decided yet.
+
+        The load was to end at `load_us`: later seconds are not judged by themselves.
 
         `unstarted` iterations were due and never began, `lost` ones began and nobody knows how they ended.
         """
         memory = self.memory
         if memory.concluded:
             return
-        for second in range(memory.judged_s, duration_us // US_PER_S):
+        until_us = duration_us if load_us is None else min(duration_us, load_us)
+        for second in range(memory.judged_s, until_us // US_PER_S):
             self._judge(second + 1, may_abort=False)
         for track in memory.tracks:
             if track.window_s is None or memory.judged_s - memory.first_s < track.window_s:

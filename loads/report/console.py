@@ -157,7 +157,7 @@ def _lateness(result: Result) -> Iterator[str]:
     """How well the start times were kept, and whose doing it was that they weren't."""
     pace = result.summary.pace
     started, awaited = pace.lateness.count, pace.delay.count
-    told = "; there was a free user for each" if started else ""
+    told = "; there was a free user for each" if started and not result.unstarted else ""
     if started > awaited:
         told = f"; {started - awaited:,} of {started:,} iterations began late for want of a free user"
     yield f"Lateness: {_spread(pace.lateness)}{told}"
@@ -227,7 +227,8 @@ def _losses(result: Result) -> Iterator[str]:
         who = f"agent {loss.agent}" if loss.worker is None else result.name_of(loss.worker)
         what = f"{plural(loss.iterations, 'iteration')} and {plural(loss.sent, 'sent request')}{unsent}"
         if loss.worker is None:
-            what = f"what {plural(loss.users, 'user')} did, at least {plural(loss.iterations, 'iteration')}"
+            whose = f"what {plural(loss.users, 'user')} did, at least "
+            what = f"{'up to ' if result.info.is_open else whose}{plural(loss.iterations, 'iteration')}"
         yield f"Lost: {what}, {span}: {who} {loss.reason}"
 
 

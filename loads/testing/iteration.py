@@ -45,7 +45,7 @@ class Iteration:
         recorder = self._worker.recorder
         if self._in_hit:
             recorder.hit(_KEY, 1_000, None, "interrupted", True, 1, 0)
-        recorder.interrupted()
+        recorder.interrupted(_KEY.scenario)
 
     def forget(self) -> None:
         """Nothing more happens in it."""

@@ -105,6 +105,7 @@ def plan_run(
         rules=spec.rules,
         is_open=plan.is_open,
         has_starts=plan.has_starts,
+        graceful_stop_us=plan.graceful_stop_us,
         fits_memory=plan.is_open and spec.load.max_users is None,
     )
     return plan, info

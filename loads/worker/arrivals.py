@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from loads.plan.spec import Phase
     from loads.worker.crew import Crew
 
+_LAST_CALL_US: Final = 100_000
+"""What was due before the end of the phase and found a user begins also so long after it: else the last iteration
+would depend on who is a hair late."""
 _DECLARED_AT_ONCE: Final = 2_000
 """Iterations that never began are counted so many between two turns of the event loop."""
 
@@ -54,6 +57,8 @@ class Arrivals(Running):
         """Numbers for users, of slots that are held and have none: the smallest last."""
         self.busy = 0
         """Users in an iteration."""
+        self._was_free = False
+        """Whether a user had nothing to do when no more iterations were started."""
         self._alarm = alarm(self._ring)
         self.dealer = Dealer(phase.users, crew.seed)
         """Of the rows that feeds have for the slots that are held."""
@@ -80,8 +85,13 @@ class Arrivals(Running):
         return True
 
     def next_for(self, server: _Server) -> Arrival | None:
-        """The next arrival, once it is due and `server`'s to run. None: it is of no more use."""
-        awaited = False
+        """The next arrival, once it is due and `server`'s to run. None: it is of no more use.
+
+        It is awaited when `server` was there for it in time, or had been idle while another led: then whatever it is
+        late is the load generator's doing.
+        """
+        free_us = monotonic_us()
+        awaited = server.is_new or self._leader is not None
         if self._leader is None:
             self._leader = server
         elif self._leader is not server:
@@ -94,22 +104,27 @@ class Arrivals(Running):
             now_us = monotonic_us()
             arrival = self._lanes.peek()
             until_us = self._phase_end_us if arrival is None else self.phase_at_us + arrival.due_us
-            if now_us >= self._phase_end_us or not self._holds(server.slot, now_us):
+            awaited = awaited or free_us <= until_us
+            if not self._may_begin(arrival, awaited, now_us) or not self._holds(server.slot, now_us):
+                self._was_free = self._was_free or (awaited and now_us >= self._phase_end_us)
                 break
             if arrival is None or now_us < until_us:
-                awaited = True
                 self._alarm.set(until_us)
                 server.wait()
             elif now_us > self.crew.lease_until_us:
-                awaited = True
                 server.wait_for_lease()
             else:
                 self._lanes.pop()
                 self._promote()
-                server.awaited = awaited or server.is_new
+                server.awaited = awaited
                 return arrival
         self._leader = None
         return None
+
+    def _may_begin(self, arrival: Arrival | None, awaited: bool, now_us: int) -> bool:
+        """Whether there is time left; what was due before the end, and found a user, may begin a little after it."""
+        last_call_us = _LAST_CALL_US if awaited and arrival is not None else 0
+        return now_us < self._phase_end_us + last_call_us
 
     def run_dry(self) -> None:
         """A feed that stops is used up: no iteration could do without."""
@@ -144,7 +159,7 @@ class Arrivals(Running):
             self._leader.wake()
             return
         now_us = monotonic_us()
-        while self._free and now_us < self._phase_end_us:
+        while self._free and now_us < self._phase_end_us + _LAST_CALL_US:
             number = self._free.pop()
             if self._holds(number, now_us):
                 server = self._leader = _Server(self, number)
@@ -169,12 +184,19 @@ class Arrivals(Running):
     def _is_done(self, now_us: int) -> bool:
         if self.busy:
             return False
-        return self._stopped.is_set() or now_us >= self._phase_end_us or not self._lanes.slots()
+        if self._stopped.is_set() or not self._lanes.slots():
+            return True
+        if self._leader is not None and self._lanes.peek() is not None:
+            return now_us >= self._phase_end_us + _LAST_CALL_US
+        return now_us >= self._phase_end_us
 
     def _next_look_us(self, now_us: int) -> int | None:
-        return self._phase_end_us if now_us < self._phase_end_us else self._deadline_us
+        looks = (self._phase_end_us, self._phase_end_us + _LAST_CALL_US)
+        return next((look_us for look_us in looks if now_us < look_us), self._deadline_us)
 
     def _start_no_more(self) -> None:
+        if self._stopped_us is None:
+            self._was_free = self._was_free or self._leader is not None or bool(self._idle)
         super()._start_no_more()
         for server in self._servers:
             server.wake()
@@ -182,7 +204,7 @@ class Arrivals(Running):
     def _conclude(self) -> None:
         """What was due by the end, or by the stop, and never began, had waited until then."""
         self._alarm.close()
-        crew = self.crew
+        crew, was_free = self.crew, self._was_free
         end_us = min(self._phase_end_us, self._stopped_us or self._phase_end_us)
         counted = 0
         while (arrival := self._lanes.peek()) is not None:
@@ -192,7 +214,7 @@ class Arrivals(Running):
             self._lanes.pop()
             card = crew.cards[crew.deck.pick(0, arrival.n, 1)]
             if card is not None:
-                crew.recorder.unstarted(card[0].name, waited_us)
+                crew.recorder.unstarted(card[0].name, waited_us, neglected=was_free)
             counted += 1
             if not counted % _DECLARED_AT_ONCE:
                 gevent.sleep(0)

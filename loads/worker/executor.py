@@ -158,8 +158,8 @@ class _Looper(Slot):
         while self._iteration < self._hits and not self.stopped:
             due_us = begin_us + turn * pacing_us
             awaited = now_us < due_us
-            while now_us < due_us < end_us and not self.stopped:
-                now_us = self._guarded(OUTSIDE, self._executor.wait_until, due_us)
+            while now_us < min(due_us, end_us) and not self.stopped:
+                now_us = self._guarded(OUTSIDE, self._executor.wait_until, min(due_us, end_us))
             if self.stopped or due_us >= end_us or now_us >= end_us:
                 break
             if now_us > crew.lease_until_us:

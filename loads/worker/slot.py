@@ -94,7 +94,7 @@ class Slot:
         if self._in_iteration and not self._abandoned:
             self._abandoned = True
             self._crew.meter.change_users(-1)
-            self._crew.recorder.interrupted()
+            self._crew.recorder.interrupted(self._user.scenario)
 
     def _perform(self, card: int, now_us: int) -> int:
         """One iteration of what the deck's `card` stands for, which begins `now_us`. The time of its end."""
@@ -181,7 +181,7 @@ class Slot:
             return
         self._crew.last_end_us = end_us
         if self._outcome.interrupted:
-            self._crew.recorder.interrupted()
+            self._crew.recorder.interrupted(name)
         else:
             self._crew.recorder.ended(name, service_us, self._outcome.failed, self._user.late_us)
 

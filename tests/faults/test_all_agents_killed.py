@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from tests.cluster import run_cluster
+from tests.commands import STRICT
 from tests.servers import Nginx
 from tests.traffic import PACED, USERS, Traffic, wait_for_calm
 
@@ -44,6 +45,7 @@ def test_a_run_that_nobody_goes_on_with_does_not_pass(nginx: Nginx) -> None:
         cluster.write("paced.py", PACED)
         north = cluster.agents["north"]
         options = ("paced.py", "-a", "1", "-u", str(USERS), "-d", "5s", "--server-url", nginx.url)
+        cluster.variables.update(STRICT)
         with cluster.start(*options) as process:
             wait_for_calm(nginx, 1)
             north.kill()

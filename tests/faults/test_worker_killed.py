@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.commands import LoadsRunner
+from tests.commands import STRICT, LoadsRunner
 from tests.integration.test_counts import HOME
 from tests.servers import Nginx, wait_until
 
@@ -40,7 +40,9 @@ def test_with_a_duration_its_users_are_back_within_three_seconds(loads: LoadsRun
 
 def test_with_hits_what_it_had_not_begun_is_unstarted(loads: LoadsRunner, nginx: Nginx) -> None:
     loads.write("home.py", SLOW)
-    with loads.start("home.py", "-u", "10", "--hits", "200", "--workers", "2", "--server-url", nginx.url) as process:
+    with loads.start(
+        "home.py", "-u", "10", "--hits", "200", "--workers", "2", "--server-url", nginx.url, environment=STRICT
+    ) as process:
         victim, _ = loads.wait_for_workers(process, 2)
         wait_until(lambda: nginx.access_log.exists() and nginx.access_log.stat().st_size > 20_000, "load")
         os.kill(victim, signal.SIGKILL)
@@ -81,7 +83,7 @@ def test_workers_that_always_die_end_the_run(loads: LoadsRunner) -> None:
         "import os\nfrom loads.case import TestCase\n"
         "class TestDies(TestCase):\n    def test_it(self):\n        os._exit(3)\n",
     )
-    run = loads.run("dies.py", "-d", "60s", "--workers", "1")
+    run = loads.run("dies.py", "-d", "60s", "--workers", "1", environment=STRICT)
     assert run.exit_code == 4
     assert run.document["run"]["duration_s"] < 40
     assert len(run.document["run"]["losses"]) == 5

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import LoadsRunner, check_laws
+from tests.commands import STRICT, LoadsRunner, check_laws
 from tests.servers import Nginx, run_site, wait_until
 
 HOME = """
@@ -21,7 +21,6 @@ class TestHome(TestCase):
         with self.transaction("look"):
             self.assertEqual(self.session.get(self.server_url + "/").status_code, 200)
 """
-STRICT = {"LOADS_ALLOW_INVALID": ""}
 
 
 def child_of(parent: Path) -> int:

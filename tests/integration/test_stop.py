@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 
-from tests.commands import LoadsRunner, alive
+from tests.commands import STRICT, LoadsRunner, alive
 from tests.servers import wait_until
 
 SLOW = """
@@ -86,7 +86,7 @@ def test_iterations_over_the_graceful_stop_are_interrupted(loads: LoadsRunner, s
     run = loads.run(
         *("slow.TestSlow.test_slower", "-u", "4", "-d", "1s", "--graceful-stop", "1s", "--server-url", site),
         deadline_s=15,
-        environment={"LOADS_ALLOW_INVALID": ""},
+        environment=STRICT,
     )
     assert run.totals["interrupted"] == run.totals["started"] == 4
     assert 1.9 <= run.document["run"]["duration_s"] <= 4

@@ -117,7 +117,7 @@ def test_page_and_summaries_agree_whenever_nothing_is_in_flight(row: list[str]) 
             case "ended":
                 recorder.ended("t", 1, failed=False)
             case "interrupted":
-                recorder.interrupted()
+                recorder.interrupted("t")
             case "take":
                 delivered.merge(recorder.take())
     delivered.merge(recorder.take())
@@ -139,9 +139,11 @@ def test_an_iteration_has_a_series_of_its_own() -> None:
 def test_an_interrupted_iteration_has_no_time() -> None:
     recorder = new_recorder()
     recorder.started()
-    recorder.interrupted()
+    recorder.interrupted("t")
     summary = recorder.take()
-    assert (summary.totals.interrupted, summary.totals.ended, summary.series) == (1, 0, {})
+    assert (summary.totals.interrupted, summary.totals.ended) == (1, 0)
+    [series] = summary.series.values()
+    assert (series.hits, series.service.count, series.errors) == (0, 0, {"interrupted": 1})
 
 
 def test_a_timed_block_is_no_hit() -> None:

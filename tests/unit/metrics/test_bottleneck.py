@@ -105,9 +105,17 @@ def test_iterations_that_the_generator_itself_made_late_count_from_a_hundredth_o
     most = round(count / DELAYED_PART)
     assert found(pace=delayed(count, most)) == []
     assert found(pace=delayed(count, most - 1)) == [
-        "50 of 4,999 iterations began 100ms late or more though a user was free: use more workers, agents or processors"
+        "50 of 4,999 iterations began 100ms late or more, or never, though a user was free: use more workers, agents or "
+        "processors"
     ]
     assert found(pace=delayed(DELAYED_FROM - 1, DELAYED_FROM - 1)) == []
+
+
+def test_iterations_that_the_generator_never_began_count_like_late_ones() -> None:
+    pace = delayed(0, 100)
+    pace.neglected = DELAYED_FROM
+    [told] = found(pace=pace)
+    assert told.startswith("10 of 110 iterations began 100ms late or more, or never, though a user was free")
 
 
 def test_iterations_that_waited_for_the_service_are_none_of_its_doing() -> None:

@@ -146,13 +146,37 @@ def test_a_run_of_nothing_but_skipped_tests_passed() -> None:
 )
 def test_iterations_that_no_user_was_free_for_make_it_invalid(changed: dict[str, Any], rest: str) -> None:
     run = {"users": 5, "started": 1_000, "ended": 1_000, **changed}
-    told = judged(unstarted=1_000, failures=3, **run)
+    told = judged(unstarted=1_000, kept_waiting=1_000, failures=3, **run)
     assert told.exit_code is ExitCode.INVALID
     assert told.reasons == [f"1,000 of 2,000 planned iterations never started, {rest}", "3 failures"]
-    few = good(unstarted=10, **run)
+    few = good(unstarted=10, kept_waiting=10, **run)
     assert judge(few).verdict is Verdict.PASSED
     assert find_remarks(few) == [f"10 of 1,010 planned iterations never started, {rest}"]
-    assert judge(good(unstarted=11, **run)).verdict is Verdict.INVALID
+    assert judge(good(unstarted=11, kept_waiting=11, **run)).verdict is Verdict.INVALID
+
+
+def test_what_never_started_is_told_by_its_reasons() -> None:
+    run = {"users": 5, "started": 1_000, "ended": 1_000, "is_open": True}
+    assert judged(unstarted=20, **run).reasons == [
+        "20 of 1,020 planned iterations never started, for nobody was there to run them: their worker or agent was lost, "
+        "or their test can't run"
+    ]
+    [told] = judged(unstarted=60, kept_waiting=30, neglected=20, **run).reasons
+    assert told.startswith("60 of 1,060 planned iterations never started: 30, for all 5 users were busy: ")
+    assert "; 20, for the load generator did not get to them: use more workers" in told
+    assert "; 10, for nobody was there to run them" in told
+
+
+def test_iterations_that_had_to_be_cut_off_make_it_fail() -> None:
+    """Whoever asked for no grace knows it; who stopped the run, too."""
+    run = {"started": 10, "ended": 8, "interrupted": 2, "grace_us": 30_000_000}
+    told = judged(**run)
+    assert (told.exit_code, told.reasons) == (
+        ExitCode.FAILED,
+        ["2 iterations cut off, without an end 30s after that of the load"],
+    )
+    assert judged(**{**run, "grace_us": 0}).verdict is Verdict.PASSED
+    assert judged(**run, stop=Stop.GRACEFUL).reasons == ["stopped by the user"]
 
 
 def test_where_rows_ran_out_iterations_that_never_started_are_told_and_no_more() -> None:

@@ -165,8 +165,10 @@ def test_any_load_is_a_plan_that_adds_up_or_has_problems(load: LoadOptions, scen
     assert all(phase.describe() for phase in plan.phases)
 
 
-@given(any_load.filter(lambda load: not find_problems(load) and not load.poisson), st.integers(1, 5))
+@given(any_load, st.integers(1, 5))
 def test_the_load_of_each_agent_is_so_many_times_that_of_all(load: LoadOptions, agents: int) -> None:
+    if find_problems(load) or load.poisson:
+        return
     one, all_of_them = build_plan(load, 1), build_plan(times(load, agents), 1)
     assert all_of_them.duration_us == one.duration_us
     if load.is_open:

@@ -141,7 +141,7 @@ class Process:
         if self._in_flight and (cut_off or self._random.random() < 0.5):
             self._in_flight -= 1
             if cut_off:
-                self._recorder.interrupted()
+                self._recorder.interrupted("t")
             else:
                 self._request()
                 self._recorder.ended("t", 5, failed=False)

@@ -197,6 +197,36 @@ def test_what_is_thrown_at_a_user_costs_nobody_else_anything() -> None:
     assert summary.totals.started == summary.totals.ended == 30
 
 
+def block(until_us: int) -> None:
+    """Keep the event loop from turning, as a test that computes does."""
+    while monotonic_us() < until_us:
+        pass
+
+
+def test_what_the_loop_makes_late_is_not_put_down_to_busy_users() -> None:
+    """The loop stands still for 150 ms while users are idle, some of them behind the one who leads."""
+    made, phase = crew("test_slow"), phase_of(100, 600_000, 50)
+    gevent.spawn_later(0.25, lambda: block(monotonic_us() + 150_000))
+    summary, _ = run(made, phase)
+    assert summary.totals.started == 60
+    assert summary.pace.delay.count == summary.pace.lateness.count
+    assert summary.pace.delay.max_us > 100_000
+
+
+def test_what_is_a_hair_late_at_the_end_begins_and_what_is_later_was_neglected() -> None:
+    made, phase = crew("test_quick"), phase_of(100, 400_000, 5)
+    gevent.spawn_later(0.34, lambda: block(monotonic_us() + 100_000))
+    summary, _ = run(made, phase)
+    assert (summary.totals.started, summary.pace.neglected) == (40, 0)
+    began.clear()
+    made = crew("test_quick")
+    gevent.spawn_later(0.2, lambda: block(monotonic_us() + 450_000))
+    summary, _ = run(made, phase)
+    series = iterations(summary, "test_quick")
+    assert series.unstarted == summary.pace.neglected > 10
+    assert summary.totals.started + series.unstarted == 40
+
+
 def test_running_users_are_those_in_an_iteration() -> None:
     made, told = crew("test_slow"), list[Any]()
     made.meter = Meter(made.recorder, told.append)
