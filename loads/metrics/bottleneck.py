@@ -88,8 +88,8 @@ def _delayed(pace: Pace) -> str | None:
     if delayed < DELAYED_FROM or delayed <= DELAYED_PART * started:
         return None
     return (
-        f"{delayed:,} of {started:,} iterations began {format_duration(DELAYED_US)} late or more, or never, though a user was "
-        "free: use more workers, agents or processors"
+        f"{delayed:,} of {started:,} iterations began {format_duration(DELAYED_US)} late or more, or never, though a "
+        "user was free: use more workers, agents or processors"
     )
 
 
