@@ -57,13 +57,16 @@ def waited_for(record: RunRecord) -> list[Seat]:
 
 
 def told_us(record: RunRecord, tallies: Mapping[int, Tally], age_us: int) -> int:
-    """Until when, in the run, all that run it now have told what they measured."""
-    present = [
-        seat
-        for seat in holders(record)
-        if not seat.joining and seat.workers and seat.portions and seat.stage is not Stage.COMPLETE
-    ]
-    return min([age_us, *((tallies.get(seat.incarnation) or Tally()).last_us(seat.workers) for seat in present)])
+    """Until when, in the run, all that run it now have told what they measured. Who says that it is through may have
+    a last batch on its way.
+    """
+    told = [age_us]
+    for seat in holders(record):
+        tally = tallies.get(seat.incarnation) or Tally()
+        is_through = seat.last_seq is not None and tally.seq >= seat.last_seq
+        if seat.workers and seat.portions and not (seat.joining or is_through):
+            told.append(tally.last_us(seat.workers))
+    return min(told)
 
 
 def open_users(record: RunRecord, from_phase: int | None = None) -> int:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import glob
 import os
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,17 +19,19 @@ from loads.cli.layers import name_nearby
 from loads.errors import UsageError
 from loads.metrics.expressions import MAX_THRESHOLDS, parse_thresholds
 from loads.metrics.rules import Rules
+from loads.metrics.threshold import Threshold
 from loads.plan.config import Config
-from loads.plan.load import DEFAULT_GRACEFUL_STOP_US, LoadOptions, find_problems
+from loads.plan.load import DEFAULT_GRACEFUL_STOP_US, LoadOptions, find_problems, in_whole_seconds_us
 from loads.plan.pacer import RateStage
 from loads.plan.settings import DEFAULT_LOG_LEVEL, MAX_LOST, SETTINGS
 from loads.runner.spec import new_seed
-from loads.units import sendable
+from loads.units import US_PER_S, format_duration, sendable
 from loads.wire.run import RunSpec
 
 MOST_VARIABLES: Final = 100
 MOST_VARIABLES_BYTES: Final = 64 << 10
 """Of --env: they are for settings and tokens; data has its place in a file."""
+_LONG_NUMBER: Final = re.compile(r"(\d[\d.,]{39})[\d.,]+", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ def assemble(config: Config, *, detach: bool = False) -> Wanted:
     """
     load = _load_options(config)
     problems = list(config.problems)
-    rules = _rules(config, problems)
+    rules = _rules(config, load, problems)
     judged_from_us = rules.warm_up_us if config["threshold"] else 0
     problems += find_problems(load, config.origin, think_time_us=config["think-time"], warm_up_us=judged_from_us)
     included = _importable(config, problems)
@@ -61,7 +65,7 @@ def assemble(config: Config, *, detach: bool = False) -> Wanted:
         hint = "say which tests to run, like loads-runner shop.TestShop.test_home, or set targets in a configuration"
         problems.append(UsageError("there is no target", hint))
     if problems:
-        raise UsageError.of(problems)
+        raise UsageError.of([_shortened(problem) for problem in problems])
     spec = RunSpec(
         targets=config["targets"],
         search_path=(str(Path.cwd()), *included),
@@ -100,14 +104,22 @@ def _load_options(config: Config) -> LoadOptions:
     )
 
 
-def _rules(config: Config, problems: list[UsageError]) -> Rules:
+def _shortened(problem: UsageError) -> UsageError:
+    """`problem` without the end of a number that goes on and on."""
+    return UsageError(_LONG_NUMBER.sub(r"\1...", problem.message), _LONG_NUMBER.sub(r"\1...", problem.hint))
+
+
+def _rules(config: Config, load: LoadOptions, problems: list[UsageError]) -> Rules:
     """What the run is judged by; each threshold as an expression of its own, however many a text held."""
     thresholds: list[str] = []
     for text in config["threshold"] or ():
         try:
-            thresholds += (threshold.text for threshold in parse_thresholds(text))
+            found = parse_thresholds(text)
         except UsageError as error:
             problems.append(UsageError(f"{config.origin('threshold')}: {error.message}", error.hint))
+            continue
+        thresholds += (threshold.text for threshold in found)
+        problems += _never_crossed(found, load.length_us, config)
     if len(thresholds) > MAX_THRESHOLDS:
         problems.append(
             UsageError(
@@ -125,6 +137,27 @@ def _rules(config: Config, problems: list[UsageError]) -> Rules:
         max_lost=MAX_LOST if config["max-lost"] is None else config["max-lost"],
         allow_invalid=bool(config["allow-invalid"]),
     )
+
+
+def _never_crossed(thresholds: tuple[Threshold, ...], length_us: int | None, config: Config) -> Iterator[UsageError]:
+    """Of a run that long: those whose ``for`` is longer than all that is judged of it, so that they always hold."""
+    warm_up_us = in_whole_seconds_us(config["warm-up"] or 0)
+    if not length_us or warm_up_us >= length_us:
+        return
+    judged_us = length_us // US_PER_S * US_PER_S - warm_up_us
+    for threshold in thresholds:
+        if threshold.for_us is None:
+            continue
+        # The first window ends with its last second; one that is longer than the run is judged once, at the end.
+        looks_us = max(US_PER_S, judged_us - (threshold.window_us - US_PER_S)) if threshold.window_us else judged_us
+        if threshold.for_us > looks_us:
+            whole = f"the run of {format_duration(length_us)}"
+            part = f"what is judged of {whole}: whole seconds, after the warm-up and the first window"
+            yield UsageError(
+                f"{config.origin('threshold')}: the threshold {threshold.text!r}: "
+                f"for {format_duration(threshold.for_us)} is longer than {whole if threshold.for_us > length_us else part}",
+                "it could never be crossed: give a shorter time, or run for longer",
+            )
 
 
 def _importable(config: Config, problems: list[UsageError]) -> list[str]:

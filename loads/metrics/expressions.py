@@ -9,11 +9,13 @@ wrong is told at once. What is k6's own goes to `k6`. Pure text; the values are 
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from fractions import Fraction
 from typing import Any, Final, NamedTuple
 
 from loads.errors import LoadsError, UsageError
 from loads.metrics import k6
+from loads.metrics.script import unwrapped
 from loads.metrics.tags import MAX_TEXT, QUOTES, Tags, did_you_mean, even, read_tags, tags_of
 from loads.metrics.threshold import (
     MAX_WINDOW_US,
@@ -23,6 +25,7 @@ from loads.metrics.threshold import (
     Statistic,
     Threshold,
 )
+from loads.metrics.typography import typed
 from loads.units import US_PER_S, format_duration, parse_duration_us, parse_part, parse_rate, sendable
 
 MAX_INPUT: Final = 50_000
@@ -46,6 +49,15 @@ _STATISTICS: Final = {
     "min": (Statistic.MIN, 0.0),
     "max": (Statistic.MAX, 0.0),
 }
+_ELSEWHERE: Final = {
+    "average": "mean",
+    "error_rate": "failure_rate",
+    "latency": "p(95)",
+    "requests": "hits",
+    "response_time": "p(95)",
+    "rps": "hit_rate",
+}
+"""What other tools call it, where no likeness of letters leads there."""
 _PERCENTILE: Final = re.compile(r"p ?\( ?(\d{1,3}(?:\.\d{1,9})?) ?\)", re.ASCII)
 _COMPARISON: Final = re.compile(r"[<>=!]+")
 _CLAUSE_WORDS: Final = ("over", "for", "or", "abort")
@@ -60,7 +72,7 @@ def parse_thresholds(text: str) -> tuple[Threshold, ...]:
     """
     if len(text) > MAX_INPUT:
         raise UsageError(f"thresholds of {len(text):,} characters are too long", f"{MAX_INPUT:,} are allowed")
-    text = sendable(text).strip()
+    text = unwrapped(typed(sendable(text).strip()))
     if not text:
         raise UsageError("the threshold is empty", _EXAMPLE)
     if k6.is_from_k6(text):
@@ -191,14 +203,18 @@ def _measured(word: str) -> _Head:
 
 
 def _near(word: str) -> str:
-    squeezed = re.fullmatch(r"((?:\w+\.)?)p ?\(? ?(\d[\d.]*) ?\)?", word)
+    squeezed = re.fullmatch(r"(?:(\w+)\.)?p ?\(? ?(\d[\d.]*) ?\)?", word)
     if squeezed:
-        return f"did you mean {squeezed[1]}p({squeezed[2].rstrip('.')})?"
+        near = get_close_matches(squeezed[1] or "", [name for name in _TIMES if name], n=1)
+        prefix = f"{near[0] if near else squeezed[1]}." if squeezed[1] else ""
+        return f"did you mean {prefix}p({squeezed[2].rstrip('.')})?" if near or not prefix else _EXAMPLE
     if word in k6.METRICS:
         return f"it is k6's: write it as there, like {k6.example(word)}"
-    known = [*_OWN, *_STATISTICS, *(f"{prefix}.{name}" for prefix in _TIMES if prefix for name in _STATISTICS)]
     if word in _TIMES:
         return f"say which of them, like {word}.p(95) or {word}.max" if word else _EXAMPLE
+    if word in _ELSEWHERE:
+        return f"did you mean {_ELSEWHERE[word]}?"
+    known = [*_OWN, *_STATISTICS, *(f"{prefix}.{name}" for prefix in _TIMES if prefix for name in _STATISTICS)]
     return did_you_mean(word, known) or _EXAMPLE
 
 
@@ -233,6 +249,8 @@ def _bound(value: str, measure: Measure) -> float:
             )
         return float(parse_duration_us(plain))
     if measure.kind is Kind.PART:
+        if _COUNT.fullmatch(plain) and float(plain) == 1:
+            raise UsageError(f"{plain} may be one in a hundred or all of them", "say 1% or 100%")
         try:
             return parse_part(plain)
         except UsageError as problem:

@@ -3,6 +3,7 @@
     METRIC[{tag:value}]: EXPRESSION [abortOnFail [delayAbortEval=10s]]      one, flat
     METRIC: ['EXPRESSION', {threshold: 'EXPRESSION', abortOnFail: true}]    a member of the object
     thresholds: {...}     {...}                                             the object
+    export const options = {..., thresholds: {...}};                        the object, out of all options
 
 What k6 measures and Loads doesn't, or not in that way, is an error that says why: a threshold that looked at something
 else than the user means would be worse. A time without a unit is milliseconds here. `http_req_duration` is the response
@@ -15,12 +16,13 @@ import json
 import re
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Final, NamedTuple
+from typing import Final
 
 from loads.errors import LoadsError, UsageError
-from loads.metrics.literals import Members, Reader, Value
+from loads.metrics.script import Wish, is_options, wishes
 from loads.metrics.tags import MAX_TEXT, Tag, Tags, did_you_mean, even, read_tags, tags_of
 from loads.metrics.threshold import Comparison, Kind, Measure, Statistic, Threshold
+from loads.metrics.typography import sign
 from loads.units import parse_duration_us
 
 METRICS: Final[dict[str, dict[str, Measure]]] = {
@@ -59,19 +61,8 @@ _EXPRESSION: Final = re.compile(r"([^<>=!]*)([<>=!]+)(.*)", re.DOTALL)
 _PERCENTILE: Final = re.compile(r"p\(\s*(\d{1,3}(?:\.\d{1,9})?)\s*\)", re.ASCII)
 _NUMBER: Final = re.compile(r"-?\d{1,15}(?:\.\d{1,9})?", re.ASCII)
 _NAME: Final = re.compile(r"[^\s{}\[\]():,;'\"`<>=!/]+")
-_OPTION: Final = re.compile(r"\s+(abortOnFail|delayAbortEval)(?:\s*=\s*(\S*))?\s*$", re.IGNORECASE)
-_FIELDS: Final = ("threshold", "abortOnFail", "delayAbortEval")
 _LOADS_OWN: Final = ("counter", "counter_rate")
 _EXAMPLE: Final = "write it like http_req_duration: p(95)<500"
-
-
-class _Wish(NamedTuple):
-    """One threshold, taken apart no further than its syntax goes."""
-
-    key: str
-    expression: str
-    abort: bool = False
-    delay: str = ""
 
 
 def example(metric: str) -> str:
@@ -82,7 +73,7 @@ def example(metric: str) -> str:
 
 def is_from_k6(text: str) -> bool:
     """Whether `text` (not empty, without blanks around) is k6's rather than Loads' own."""
-    if text[0] in "{'\"`/":
+    if text[0] in "{'\"`/" or is_options(text):
         return True
     name = _NAME.match(text)
     if name is None:
@@ -107,7 +98,7 @@ def parse(text: str, own: Sequence[str] = ()) -> tuple[Threshold, ...]:
     """
     problems: list[LoadsError] = []
     thresholds = []
-    for wish in _wishes(text, problems):
+    for wish in wishes(text, problems):
         try:
             thresholds.append(_threshold(wish, own))
         except UsageError as problem:
@@ -120,91 +111,12 @@ def parse(text: str, own: Sequence[str] = ()) -> tuple[Threshold, ...]:
     return tuple(thresholds)
 
 
-def _wishes(text: str, problems: list[LoadsError]) -> list[_Wish]:
-    reader = Reader(text)
-    if reader.takes("{"):
-        members = reader.members()
-        if not reader.takes("}"):
-            raise reader.fault("',' or '}'")
-    else:
-        key = reader.key()
-        if not reader.takes(":"):
-            raise reader.fault("':' after the name of the metric")
-        if reader.peek() not in ("[", "{", "'", '"', "`"):
-            return [_flat(key, text[reader.at :])]
-        reader.at = 0
-        members = reader.members()
-    reader.takes(";")
-    if reader.peek():
-        raise reader.fault("the end")
-    if len(members) == 1 and members[0].key == "thresholds" and isinstance(members[0].value, Members):
-        members = members[0].value
-    return _from_members(members, problems)
+def _is_aggregation(text: str) -> bool:
+    return text in _AGGREGATIONS or bool(_PERCENTILE.fullmatch(text))
 
 
-def _from_members(members: Members, problems: list[LoadsError]) -> list[_Wish]:
-    wishes = []
-    seen: set[str] = set()
-    for key, value in members:
-        if key in seen:
-            hint = "k6 would take the last one without a word: put them in one list"
-            problems.append(UsageError(f"the metric {key!r} is given twice", hint))
-        seen.add(key)
-        for item in value if isinstance(value, list) else [value]:
-            try:
-                wishes.append(_wish(key, item))
-            except UsageError as problem:
-                problems.append(UsageError(f"the thresholds of {key!r}: {problem.message}", problem.hint))
-    return wishes
-
-
-def _wish(key: str, item: Value) -> _Wish:
-    if isinstance(item, str):
-        return _Wish(key, item)
-    if not isinstance(item, Members):
-        hint = "write a list of expressions: ['p(95)<500']"
-        if key in ("vus", "duration", "stages", "scenarios", "iterations"):
-            hint = "give the thresholds alone, not all options"
-        raise UsageError(f"{json.dumps(item)} is no threshold", hint)
-    fields = dict(item)
-    for name in fields:
-        if name not in _FIELDS:
-            hint = did_you_mean(name, _FIELDS) or f"there are {', '.join(_FIELDS)}"
-            raise UsageError(f"there is no {name!r}", hint)
-    if len(fields) < len(item):
-        raise UsageError("something is given twice in one threshold", "leave one of them out")
-    expression, abort, delay = (fields.get(name) for name in _FIELDS)
-    if not isinstance(expression, str):
-        raise UsageError(
-            "'threshold' is missing, or no text", "write it like {threshold: 'rate<0.01', abortOnFail: true}"
-        )
-    if abort is not None and not isinstance(abort, bool):
-        raise UsageError("'abortOnFail' is neither true nor false", "write abortOnFail: true")
-    if isinstance(delay, float) and delay.is_integer() and delay >= 0:
-        delay = f"{delay:.0f}ms"
-    if delay is not None and not isinstance(delay, str):
-        raise UsageError("'delayAbortEval' is no time", "write it like delayAbortEval: '10s'")
-    return _Wish(key, expression, bool(abort), (delay or "").strip() if abort is not False else "")
-
-
-def _flat(key: str, rest: str) -> _Wish:
-    rest = rest.rstrip().rstrip(",;")
-    abort, delay = None, ""
-    while found := _OPTION.search(rest):
-        rest, value = rest[: found.start()], found[2]
-        if found[1].lower() == "abortonfail":
-            if value not in (None, "true", "false"):
-                raise UsageError(f"'abortOnFail={value}' is neither true nor false", "write abortOnFail alone")
-            abort = value != "false"
-        elif not value:
-            raise UsageError("'delayAbortEval' has no time", "write it like delayAbortEval=10s")
-        else:
-            delay = value
-    return _Wish(key, rest.strip(), bool(abort), delay if abort is not False else "")
-
-
-def _threshold(wish: _Wish, own: Sequence[str]) -> Threshold:
-    key, expression = even(wish.key), " ".join(wish.expression.split())
+def _threshold(wish: Wish, own: Sequence[str]) -> Threshold:
+    key, expression = even(wish.key), " ".join(sign(wish.expression).split())
     metric, _, _ = key.partition("{")
     metric = metric.strip()
     aggregation, comparison, number = _expression(expression, metric, own)
@@ -243,7 +155,7 @@ def _quoted(key: str) -> str:
     return json.dumps(key, ensure_ascii=False)
 
 
-def _delay_us(wish: _Wish) -> int:
+def _delay_us(wish: Wish) -> int:
     if not wish.delay:
         return 0
     if not wish.abort:
@@ -264,7 +176,7 @@ def _expression(text: str, metric: str, own: Sequence[str]) -> tuple[str, Compar
         comparison = Comparison(sign)
     except ValueError:
         raise UsageError(f"{found[2]!r} is no comparison", "there are <, <=, >, >=, ==, === and !=") from None
-    if aggregation not in _AGGREGATIONS and not _PERCENTILE.fullmatch(aggregation):
+    if not _is_aggregation(aggregation):
         hint = did_you_mean(aggregation, _AGGREGATIONS) or f"there are {', '.join(_AGGREGATIONS)}"
         raise UsageError(f"there is no {aggregation!r}", hint)
     return aggregation, comparison, found[3].strip()

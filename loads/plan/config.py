@@ -32,6 +32,9 @@ _RESERVED = {
 }
 _RESERVED_PREFIX = variable_of("run-")
 
+_MARKS: Final = re.compile(r"""(?:^|(?<=[\s:,;\[({]))(['"`])(?:\\.|(?!\1)[^\\\n])*\1|[()\[\]{}\n;]""")
+"""What stands in quotes, on one line, as a whole; brackets; what divides. An apostrophe in a word opens no quotes."""
+
 Text = str | tuple[str, ...]
 
 
@@ -116,7 +119,7 @@ def read_options(given: Mapping[str, Text | bool]) -> Layer:
         if isinstance(said, bool):
             layer.say(setting, str(said).lower(), setting.flag if said else f"--no-{name}")
         else:
-            layer.say(setting, said, setting.flag)
+            layer.say(setting, said if isinstance(said, str) else divided(said, setting.kind), setting.flag)
     return layer
 
 
@@ -153,22 +156,33 @@ def split(text: str, kind: Kind) -> Text:
     return tuple(split_lines(text) if kind.lines else text.split())
 
 
+def divided(items: tuple[str, ...], kind: Kind) -> tuple[str, ...]:
+    """`items` of a list, where one may hold several as a text does; an empty one stays, to be told."""
+    return tuple(piece for item in items for piece in (split_lines(item) or [item])) if kind.lines else items
+
+
 def split_lines(text: str) -> list[str]:
-    """What is on the lines of `text`, or between semicolons, but for those in brackets: k6's lists and objects may go
-    over several. Where brackets don't match, none of them counts: who reads the pieces will say what is wrong.
+    """What is on the lines of `text`, or between semicolons, but for those in quotes or in brackets: k6's lists and
+    objects may go over several. Where brackets don't match, none of them counts: who reads the pieces will say what is
+    wrong.
     """
-    pieces, depth = [""], 0
-    for character in text:
-        depth += (character in "([{") - (character in ")]}")
-        if depth < 0:
-            break
-        if character in "\n;" and not depth:
-            pieces.append("")
-        else:
-            pieces[-1] += character
-    if depth:
-        pieces = re.split("[\n;]", text)
+    pieces = _pieces(text, brackets=True) or _pieces(text, brackets=False)
     return [piece.strip() for piece in pieces if piece.strip()]
+
+
+def _pieces(text: str, *, brackets: bool) -> list[str]:
+    """Empty: the brackets don't match."""
+    pieces, begin, depth = list[str](), 0, 0
+    for mark in _MARKS.finditer(text):
+        if mark[0] in ("\n", ";"):
+            if not depth:
+                pieces.append(text[begin : mark.start()])
+                begin = mark.end()
+        elif brackets and not mark[1]:
+            depth += 1 if mark[0] in "([{" else -1
+            if depth < 0:
+                return []
+    return [] if depth else [*pieces, text[begin:]]
 
 
 def only_an_option(name: str, option: str) -> UsageError:

@@ -16,7 +16,7 @@ from math import isfinite
 from typing import Any
 
 from loads.errors import UsageError
-from loads.plan.config import Layer, Text, Value, nearest, only_an_option, setting_of, split
+from loads.plan.config import Layer, Text, Value, divided, nearest, only_an_option, setting_of, split
 from loads.plan.settings import ALIASES, COMMAND_LINE_ONLY, SETTINGS, Kind
 
 _TOML_PLACE = re.compile(r" \(at (?:(line \d+), column \d+|end of document)\)$")
@@ -60,19 +60,24 @@ def _has_lines(key: str) -> bool:
 
 
 def read_toml(text: str, file: str) -> Layer:
-    """A .toml file: its table [loads], or all of it where it has none.
+    """A .toml file: its table [loads], or [tool.loads] as a pyproject.toml has it, or all of it where it has neither.
 
     Raises:
-        UsageError: the file is no TOML.
+        UsageError: the file is no TOML, or tool.loads no table.
     """
     document = _parse_toml(text, file)
-    table = document.get("loads")
-    if not isinstance(table, dict):
+    as_tool, name = _tool_table(document, file), "[tool.loads]"
+    table = as_tool
+    if isinstance(document.get("loads"), dict):
+        table, name = document["loads"], "[loads]"
+    if table is None:
         return _read_table(document.items(), file, _from_toml)
-    layer = _read_table(table.items(), f"{file} [loads]", _from_toml)
+    layer = _read_table(table.items(), f"{file} {name}", _from_toml)
+    if as_tool is not None and table is not as_tool:
+        layer.problems.append(UsageError(f"{file} has both [loads] and [tool.loads]", "make one of both"))
     for key, raw in document.items():
         if not isinstance(raw, dict):
-            layer.problems.append(UsageError(f"{file}: {key} stands outside of [loads]", "move it below [loads]"))
+            layer.problems.append(UsageError(f"{file}: {key} stands outside of {name}", f"move it below {name}"))
     return layer
 
 
@@ -82,12 +87,18 @@ def read_pyproject(text: str, file: str) -> Layer | None:
     Raises:
         UsageError: the file is no TOML, or tool.loads no table.
     """
-    tool = _parse_toml(text, file).get("tool")
+    table = _tool_table(_parse_toml(text, file), file)
+    return None if table is None else _read_table(table.items(), f"{file} [tool.loads]", _from_toml)
+
+
+def _tool_table(document: dict[str, Any], file: str) -> dict[str, Any] | None:
+    tool = document.get("tool")
     if not isinstance(tool, dict) or "loads" not in tool:
         return None
-    if not isinstance(tool["loads"], dict):
-        raise UsageError(f"{file}: tool.loads is {_called(tool['loads'])}", "write a table, [tool.loads]")
-    return _read_table(tool["loads"].items(), f"{file} [tool.loads]", _from_toml)
+    table = tool["loads"]
+    if not isinstance(table, dict):
+        raise UsageError(f"{file}: tool.loads is {_called(table)}", "write a table, [tool.loads]")
+    return table
 
 
 def _read_table(pairs: Iterable[tuple[str, Any]], where: str, convert: Callable[[Any, Kind], Text]) -> Layer:
@@ -121,7 +132,7 @@ def _from_toml(raw: Any, kind: Kind) -> Text:
             if type(item) not in kind.items:
                 raise TypeError(f"holds {_called(item)}")
         items = tuple(map(str, raw))
-        return items if kind.joiner is None else kind.joiner.join(items)
+        return divided(items, kind) if kind.joiner is None else kind.joiner.join(items)
     if isinstance(raw, str):
         return split(raw, kind) if kind.lines else (raw,) if kind.many else raw
     if type(raw) not in kind.scalars:

@@ -9,7 +9,7 @@ import msgspec
 from loads.errors import UsageError
 from loads.plan.pacer import MOST_RANDOM, Arrivals, Pacer, RateStage
 from loads.plan.profile import Stage
-from loads.units import HIGHEST_RATE, Rate, format_duration
+from loads.units import HIGHEST_RATE, US_PER_S, Rate, format_duration
 
 DEFAULT_GRACEFUL_STOP_US = 30_000_000
 Called = Callable[[str], str]
@@ -201,11 +201,18 @@ def _problems_beside(
             )
             yield _exclude(called("pacing"), called("think-time"), hint)
     length_us = options.length_us
-    if length_us and warm_up_us >= length_us:
+    left_out_us = in_whole_seconds_us(warm_up_us)
+    if length_us and left_out_us >= length_us:
+        rounded = f"; it counts as {format_duration(left_out_us)}, in whole seconds" if left_out_us > warm_up_us else ""
         yield UsageError(
             f"{called('warm-up')} leaves nothing of a run of {format_duration(length_us)}",
-            "give a time that is shorter than the run",
+            f"give a time that is shorter than the run{rounded}",
         )
+
+
+def in_whole_seconds_us(warm_up_us: int) -> int:
+    """What is left out for a warm-up of `warm_up_us`: no second that has a part of it is judged."""
+    return -(-warm_up_us // US_PER_S) * US_PER_S
 
 
 def _exclude(one: str, other: str, hint: str) -> UsageError:

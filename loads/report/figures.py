@@ -104,9 +104,9 @@ def users_in(row: Row, end_us: int, most: int) -> int:
     """How many users ran in `row` on average, of at most so many; `end_us`: where the run ended, or is.
 
     The run ends with its last iteration, and users are there for a moment longer: in a last row of milliseconds that
-    would be many.
+    would be many, so such a row is held against a tenth of its width at least.
     """
-    covered_us = min(row.width_us, max(end_us - row.t_us, 1))
+    covered_us = min(row.width_us, max(end_us - row.t_us, row.width_us // 10))
     return min(most, round(row.point.users_us / covered_us))
 
 

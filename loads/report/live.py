@@ -16,7 +16,7 @@ from loads.metrics.result import Result
 from loads.metrics.threshold import State
 from loads.report.figures import milliseconds, recent, warning_now
 from loads.report.panel import draw
-from loads.units import US_PER_S, format_duration
+from loads.units import US_PER_S, format_duration, plural
 
 _PLAIN_EVERY_US = 5 * US_PER_S
 
@@ -185,7 +185,7 @@ def summary_line(result: Result, elapsed_us: int) -> str:
     p95 = milliseconds(times.percentile_us(0.95))
     pace = f"started {now.started_per_s:,.0f}/s  late p99 {now.late_p99}  " if planned else ""
     return (
-        f"{format_duration(elapsed_us // US_PER_S * US_PER_S):>6}  {sum(result.users.values())} users"
+        f"{format_duration(elapsed_us // US_PER_S * US_PER_S):>6}  {plural(sum(result.users.values()), 'user')}"
         f"{' busy' if result.info.is_open else ''}  {pace}"
         f"{hits.hits:,} hits  {now.hits_per_s:,.0f}/s  {'response ' if planned else ''}p95 {p95} ms  "
         f"{totals.failures:,} failures  {totals.errors:,} errors"

@@ -155,9 +155,10 @@ class _Looper(Slot):
         crew, deck, users = self._crew, self._crew.deck, self._executor.phase.users
         now_us = monotonic_us()
         turn = 0 if now_us - begin_us < _CAME_LATER_US else -(-(now_us - begin_us) // pacing_us)
+        first = turn
         while self._iteration < self._hits and not self.stopped:
             due_us = begin_us + turn * pacing_us
-            awaited = now_us < due_us
+            awaited = now_us < due_us or turn == first  # before which there was nothing that could keep it
             while now_us < min(due_us, end_us) and not self.stopped:
                 now_us = self._guarded(OUTSIDE, self._executor.wait_until, min(due_us, end_us))
             if self.stopped or due_us >= end_us or now_us >= end_us:

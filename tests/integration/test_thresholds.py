@@ -32,6 +32,8 @@ LOAD = ("--arrival-rate", "40/s", "-d", "5s")
 HOLDS = (
     "p(95) < 2s",
     "p(99.9){name:/checkout} < 2s over 3s",
+    "hits > 30 over 1s",
+    "hit_rate > 30/s over 2s",
     "median{scenario:test_visit} <= 1s",
     "max{name:pay} < 5s",
     "service.p(50) < 1s",

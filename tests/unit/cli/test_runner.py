@@ -142,6 +142,12 @@ def test_how_tests_are_chosen_paced_and_logged(
             ["--threshold", " p(95)  <  500ms ", "--threshold", "failure_rate < 1%", "--warm-up", "20s"],
             Rules(("p(95) < 500ms", "failure_rate < 1%"), 20 * US_PER_S),
         ),
+        (["--threshold", "p(95)<1s; failure_rate<1%"], Rules(("p(95)<1s", "failure_rate<1%"))),
+        (["-d", "3s", "--threshold", "max < 1s over 1m"], Rules(("max < 1s over 1m",))),
+        (["-d", "3s", "--threshold", "max < 1s over 1m for 1s"], Rules(("max < 1s over 1m for 1s",))),
+        (["-d", "9s", "--threshold", "max < 1s over 3s for 7s"], Rules(("max < 1s over 3s for 7s",))),
+        (["-d", "3s", "--threshold", "max < 1s for 3s"], Rules(("max < 1s for 3s",))),
+        (["--hits", "3", "--threshold", "max < 1s for 1h"], Rules(("max < 1s for 1h",))),
         (["--threshold", "errors < 10", "--threshold", "errors < 10"], Rules(("errors < 10",))),
         (["--max-lost", "5%"], Rules(max_lost=0.05)),
         (["--allow-invalid"], Rules(allow_invalid=True)),
@@ -236,6 +242,20 @@ def test_parsing_does_not_touch_an_output_that_exists(asked: list[Any], here: Pa
         (["t", "--threshold", "p95 < 500ms"], "there is no measure 'p95'"),
         (["t", "--threshold", ""], "--threshold: there is nothing in it"),
         (["t", "-d", "5s", "--warm-up", "5s", "--threshold", "hits > 1"], "--warm-up leaves nothing of a run of 5s"),
+        (["t", "-d", "3s", "--threshold", "max<1s for 1m"], "for 1m is longer than the run of 3s"),
+        (["t", "--stages", "3s:5/s", "--threshold", "max<1s for 4s"], "for 4s is longer than the run of 3s"),
+        (
+            ["t", "-d", "9s", "--warm-up", "4500ms", "--threshold", "max<1s for 5s"],
+            "for 5s is longer than what is judged",
+        ),
+        (
+            ["t", "-d", "9s", "--threshold", "max<1s over 3s for 8s"],
+            "for 8s is longer than what is judged of the run of 9s",
+        ),
+        (
+            ["t", "-d", "3s", "--threshold", "max<1s over 1m for 2s"],
+            "for 2s is longer than what is judged of the run of 3s",
+        ),
         (["t", "--warm-up", "5s"], "--warm-up is for thresholds, and there are none"),
         (["t", "--max-lost", "1"], "--max-lost: '1' is all of them"),
         (["t", "--graceful-stop", "x"], "--graceful-stop: 'x' is not a duration"),
@@ -294,6 +314,14 @@ def test_all_problems_of_thresholds_are_told_with_those_of_the_load(
     assert err.startswith("loads-runner: 3 problems\n")
     assert err.count("\n  - LOADS_THRESHOLD: ") == 2
     assert "--arrival-rate has no end" in err
+
+
+def test_a_number_that_goes_on_and_on_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("t", "--threshold", f"hits > {'9' * 300}", "-u", "9" * 300) == 2
+    err = capsys.readouterr().err
+    assert f"'{'9' * 40}...' is not a number" in err
+    assert f"--users: '{'9' * 40}...' is not" in err
+    assert "9" * 41 not in err
 
 
 def test_there_is_a_most_of_thresholds(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

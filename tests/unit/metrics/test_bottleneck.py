@@ -105,8 +105,8 @@ def test_iterations_that_the_generator_itself_made_late_count_from_a_hundredth_o
     most = round(count / DELAYED_PART)
     assert found(pace=delayed(count, most)) == []
     assert found(pace=delayed(count, most - 1)) == [
-        "50 of 4,999 iterations began 100ms late or more, or never, though a user was free: use more workers, agents or "
-        "processors"
+        "50 of 4,999 iterations began 100ms late or more, or never, though a user was free: use more workers, "
+        "agents or processors"
     ]
     assert found(pace=delayed(DELAYED_FROM - 1, DELAYED_FROM - 1)) == []
 

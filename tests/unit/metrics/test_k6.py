@@ -234,7 +234,21 @@ def test_one_that_is_told_not_to_abort_does_not(text: str) -> None:
         ("http_req_failed: [{threshold: 'rate<0.1', delayAbortEval: []}]", "'delayAbortEval' is no time", "'10s'"),
         ("http_req_failed: [{threshold: 'a', threshold: 'b'}]", "given twice in one threshold", "leave one"),
         ("http_req_failed: [5]", "5.0 is no threshold", "write a list of expressions"),
-        ("{vus: 5, thresholds: {checks: ['rate<1']}}", "5.0 is no threshold", "give the thresholds alone"),
+        ("{vus: 5, checks: ['rate<1']}", "these are options, and there are no thresholds", "paste its thresholds"),
+        ("{duration: '30s'}", "these are options, and there are no thresholds", "paste its thresholds"),
+        ("{stages: [{target: 5}]}", "these are options, and there are no thresholds", "paste its thresholds"),
+        ("{iterations: ['foo<1']}", "there is no 'foo'", "there are avg"),
+        ("{stages: []}", "there is no threshold in it", "write it like"),
+        ("export const options = { vus: 10 };", "there are no thresholds in these options", "paste its thresholds"),
+        ("options = {vus: V, thresholds: {}}", "the options can't be read: a text in quotes", "paste its thresholds"),
+        ("options = {} x", "the options can't be read: the end was expected at character 14", "paste its thresholds"),
+        ("options = {thresholds: {}}", "there is no threshold in it", "write it like"),
+        (
+            "{checks: ['rate<1'], thresholds: {checks: ['rate<1']}}",
+            "'checks' stands beside the thresholds",
+            "put all into one object",
+        ),
+        ("{thresholds: {}, thresholds: {}}", "'thresholds' stands beside the thresholds", "put all into one object"),
         ("{}", "there is no threshold in it", "write it like"),
         ("thresholds: {}", "there is no threshold in it", "write it like"),
         ("checks: []", "there is no threshold in it", "write it like"),
@@ -256,6 +270,25 @@ def test_what_is_wrong_is_told_with_what_to_do(text: str, message: str, hint: st
         parse_thresholds(text)
     assert message in str(caught.value)
     assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "export const options = { vus: 10, thresholds: { checks: ['rate>0.9'] }, };",
+        "export let options: Options = {\n  stages: [{ duration: '1m', target: 5 }], // don't\n"
+        "  userAgent: 'a (b=c)',\n  thresholds: {\n    checks: ['rate>0.9'],\n  },\n};",
+        "const options={thresholds:{checks:'rate>0.9'}}",
+        "options = {'thresholds': {checks: [{threshold: 'rate>0.9'}]}};",
+        "{vus: 5, thresholds: {checks: ['rate>0.9']}},",
+        '{"vus": 5, "iterations": 10, "thresholds": {"checks": ["rate>0.9"]}}',
+        "thresholds: {checks: ['rate>0.9']},",
+        "thresholds: {checks: ['rate>0.9']};",
+        "'checks: rate>0.9'",
+    ],
+)
+def test_the_thresholds_are_taken_out_of_all_options(text: str) -> None:
+    assert read(text) == {"checks: rate>0.9": count(Measure.SUCCESS_RATE, ">", 0.9)}
 
 
 def test_all_that_is_wrong_is_told_at_once() -> None:

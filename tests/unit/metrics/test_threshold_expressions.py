@@ -38,6 +38,19 @@ def parsed(text: str) -> Threshold:
         ("service.max < 2s", {"measure": Measure.SERVICE, "statistic": Statistic.MAX, "bound": 2e6}),
         ("failure_rate < 1%", {"measure": Measure.FAILURE_RATE, "bound": 0.01}),
         ("failure_rate < 0.01", {"measure": Measure.FAILURE_RATE, "bound": 0.01}),
+        ("failure_rate < 0", {"measure": Measure.FAILURE_RATE, "bound": 0}),
+        ("failure_rate < 100%", {"measure": Measure.FAILURE_RATE, "bound": 1}),
+        ("'p(95) < 500ms'", P95),
+        ('"p(95) < 500ms"', P95),
+        ("'p(95){name:'/x'} < 500ms'", {**P95, "tags": Tags(name="/x")}),
+        ("'counter:'x y' < 5'", {"measure": Measure.COUNTER, "counter": "x y", "bound": 5}),
+        ("“p(95) < 500ms”", P95),
+        ("p（95） ＜ ５００ms", P95),
+        ("p(95)｛name：/x，method：get｝＜500ms", {**P95, "tags": Tags(name="/x", method="GET")}),
+        ("p(95){name: “/x” , method:‘get’} < 500ms", {**P95, "tags": Tags(name="/x", method="GET")}),
+        ("p(95){name:日（a）≤’s} < 500ms", {**P95, "tags": Tags(name="日（a）≤’s")}),
+        ("counter:注文（東京）＜5", {"measure": Measure.COUNTER, "counter": "注文（東京）", "bound": 5}),
+        ("counter:“a b” < 5", {"measure": Measure.COUNTER, "counter": "a b", "bound": 5}),
         ("hit_failure_rate < 0.5 %", {"measure": Measure.HIT_FAILURE_RATE, "bound": 0.005}),
         *((f"{name} < 10", {"measure": Measure(name), "bound": 10}) for name in ("hits", "sent", "unsent")),
         *((f"{name} < 10", {"measure": Measure(name), "bound": 10}) for name in ("failed_hits", "errors", "failures")),
@@ -89,6 +102,13 @@ def test_each_comparison_is_read(sign: str) -> None:
     assert parsed(f"hits{sign}5").comparison is parsed(f"hits {sign} 5").comparison is Comparison(sign)
 
 
+def test_signs_of_other_keyboards_are_read() -> None:
+    for typed, sign in (("≤", "<="), ("≥", ">="), ("≠", "!="), ("＞＝", ">=")):
+        assert parsed(f"hits {typed} 5") == parsed(f"hits {sign} 5")
+        assert parsed(f"http_reqs: count {typed} 5") == parsed(f"http_reqs: count {sign} 5")
+        assert parsed(f"http_reqs: [‘count {typed} 5’]") == parsed(f"http_reqs: count {sign} 5")
+
+
 def test_the_text_is_the_users_with_its_blanks_evened_out() -> None:
     assert parsed("  p(95)   <500ms\n over  30s ").text == "p(95) <500ms over 30s"
 
@@ -101,6 +121,13 @@ def test_the_text_is_the_users_with_its_blanks_evened_out() -> None:
         ("service.p99.9 < 1s", "there is no measure 'service.p99.9'", "did you mean service.p(99.9)?"),
         ("failurerate < 1%", "there is no measure 'failurerate'", "did you mean failure_rate?"),
         ("servce.mean < 1s", "there is no measure 'servce.mean'", "did you mean service.mean?"),
+        ("late.p(99)<1s", "there is no measure 'late.p(99)'", "did you mean lateness.p(99)?"),
+        ("respons.p(95)<1s", "there is no measure 'respons.p(95)'", "did you mean response.p(95)?"),
+        ("respons.p95<1s", "there is no measure 'respons.p95'", "did you mean response.p(95)?"),
+        ("xyz.p(95)<1s", "there is no measure 'xyz.p(95)'", "write it like p(95) < 500ms"),
+        ("error_rate < 1%", "there is no measure 'error_rate'", "did you mean failure_rate?"),
+        ("failure_rate < 1", "1 may be one in a hundred or all of them", "say 1% or 100%"),
+        ("hit_failure_rate <= 1.0", "1.0 may be one in a hundred or all of them", "say 1% or 100%"),
         ("xyzzy < 1%", "there is no measure 'xyzzy'", "write it like p(95) < 500ms"),
         ("service < 1s", "there is no measure 'service'", "say which of them, like service.p(95)"),
         ("< 1s", "there is no measure", "write it like p(95)"),
@@ -216,6 +243,23 @@ def test_whatever_the_text_it_is_read_or_a_usage_error(text: str) -> None:
 def joined(*choices: st.SearchStrategy[str] | str) -> st.SearchStrategy[str]:
     strategies = [st.just(choice) if isinstance(choice, str) else choice for choice in choices]
     return st.tuples(*strategies).map("".join)
+
+
+@settings(max_examples=500)
+@given(
+    st.lists(
+        st.sampled_from(
+            [*"‘’“”„；≤（）｛｝：＜＂", "hits", "p（95）", "{name:", "}", "counter:", "＜", "<", "5", "1s", "a: ", " "]
+        )
+    ).map("".join)
+)
+def test_signs_of_other_keyboards_are_read_once_and_for_all(text: str) -> None:
+    try:
+        thresholds = parse_thresholds(text)
+    except UsageError:
+        return
+    for threshold in thresholds:
+        assert parse_thresholds(threshold.text) == (threshold,)
 
 
 blank = st.sampled_from(["", " ", "  ", "\t"])

@@ -158,8 +158,8 @@ def test_iterations_that_no_user_was_free_for_make_it_invalid(changed: dict[str,
 def test_what_never_started_is_told_by_its_reasons() -> None:
     run = {"users": 5, "started": 1_000, "ended": 1_000, "is_open": True}
     assert judged(unstarted=20, **run).reasons == [
-        "20 of 1,020 planned iterations never started, for nobody was there to run them: their worker or agent was lost, "
-        "or their test can't run"
+        "20 of 1,020 planned iterations never started, for nobody was there to run them: their worker or agent was "
+        "lost, or their test can't run"
     ]
     [told] = judged(unstarted=60, kept_waiting=30, neglected=20, **run).reasons
     assert told.startswith("60 of 1,060 planned iterations never started: 30, for all 5 users were busy: ")

@@ -112,6 +112,19 @@ def test_each_item_of_a_list_that_is_wrong_is_told() -> None:
     assert layer.values["source-address"].value is None
 
 
+def test_an_option_may_hold_several_thresholds_as_other_places_may() -> None:
+    layer = read_options({"threshold": ("p(95)<1s; failure_rate<1%", "counter:'a;b' > 1", "", ";")})
+    assert layer.values["threshold"].text == ("p(95)<1s", "failure_rate<1%", "counter:'a;b' > 1", "", ";")
+    assert messages(layer) == ["--threshold: there is nothing in it"]
+    assert read_options({"targets": ("a;b",)}).values["targets"].value == ("a;b",)
+
+
+@given(st.text("'\"`\\;()[]{}: \nab"))
+def test_what_is_divided_is_neither_lost_nor_doubled(text: str) -> None:
+    kept = [character for character in text if character not in "; \n"]
+    assert [character for character in "".join(split_lines(text)) if character not in "; \n"] == kept
+
+
 def test_a_flag_can_be_taken_back() -> None:
     config = merge(read_options({"quiet": False}), read_environment({"LOADS_QUIET": "yes"}))
     assert config.values["quiet"] == Value(False, "false", "--no-quiet")
@@ -154,6 +167,11 @@ def test_variables_are_read_as_options_are() -> None:
         ("a: ['x'; b < 1\nc", ["a: ['x'", "b < 1", "c"]),
         ("a] < 1; [b < 1", ["a] < 1", "[b < 1"]),
         (" ; \n", []),
+        ("counter:'a; b' < 1; hits{name:\"c;d\"} < 1", ["counter:'a; b' < 1", 'hits{name:"c;d"} < 1']),
+        ("'p(95) < 1s; x'; b", ["'p(95) < 1s; x'", "b"]),
+        ("counter:it's < 1; counter:it's > 0", ["counter:it's < 1", "counter:it's > 0"]),
+        ("{ // don't\n a: [';)'], 'it\\'s; ]': 'b' }; c", ["{ // don't\n a: [';)'], 'it\\'s; ]': 'b' }", "c"]),
+        ("a: ['x;y'; b", ["a: ['x;y'", "b"]),
     ],
 )
 def test_thresholds_hold_blanks_so_they_are_lines_or_between_semicolons(text: str, thresholds: list[str]) -> None:

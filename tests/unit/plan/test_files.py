@@ -147,7 +147,7 @@ def test_all_broken_lines_are_told() -> None:
         ("max_users = 20", 20),
         ("poisson = true", True),
         ('pacing = "5s"', 5 * US_PER_S),
-        ('threshold = ["p(95) < 500ms; x", "b"]', ("p(95) < 500ms; x", "b")),
+        ('threshold = ["p(95) < 500ms; x", "b"]', ("p(95) < 500ms", "x", "b")),
         ('threshold = "a < 1; b < 2"', ("a < 1", "b < 2")),
         ('threshold = """\na < 1\nb < 2\n"""', ("a < 1", "b < 2")),
         ("warm-up = 20", 20 * US_PER_S),
@@ -298,6 +298,18 @@ def test_what_is_no_toml_is_told_with_its_line(text: str, message: str) -> None:
             read(text, "f.toml")
         assert caught.value.message.startswith(message)
         assert caught.value.hint
+
+
+def test_another_file_may_have_the_table_of_a_pyproject() -> None:
+    layer = read_toml("[tool.loads]\nusers = 1\n[tool.ruff]\na = 1\n[project]\nb = 1", "f.toml")
+    assert values(layer) == {"users": (1,)}
+    assert layer.values["users"].origin == "f.toml [tool.loads] users"
+    layer = read_toml("hits = 5\n[tool.loads]\nusers = 1", "f.toml")
+    assert messages(layer) == ["f.toml: hits stands outside of [tool.loads]"]
+    layer = read_toml("[loads]\nhits = 5\n[tool.loads]\nusers = 1", "f.toml")
+    assert messages(layer) == ["f.toml has both [loads] and [tool.loads]"]
+    with pytest.raises(UsageError, match=r"f\.toml: tool\.loads is a whole number"):
+        read_toml("[tool]\nloads = 5", "f.toml")
 
 
 # pyproject.toml
