@@ -151,11 +151,12 @@ def _never_crossed(thresholds: tuple[Threshold, ...], length_us: int | None, con
         # The first window ends with its last second; one that is longer than the run is judged once, at the end.
         looks_us = max(US_PER_S, judged_us - (threshold.window_us - US_PER_S)) if threshold.window_us else judged_us
         if threshold.for_us > looks_us:
-            whole = f"the run of {format_duration(length_us)}"
-            part = f"what is judged of {whole}: whole seconds, after the warm-up and the first window"
+            than = f"the run of {format_duration(length_us)}"
+            if threshold.for_us <= length_us:
+                than = f"what is judged of {than}: whole seconds, after the warm-up and the first window"
             yield UsageError(
                 f"{config.origin('threshold')}: the threshold {threshold.text!r}: "
-                f"for {format_duration(threshold.for_us)} is longer than {whole if threshold.for_us > length_us else part}",
+                f"for {format_duration(threshold.for_us)} is longer than {than}",
                 "it could never be crossed: give a shorter time, or run for longer",
             )
 

@@ -27,8 +27,10 @@ def typed(text: str) -> str:
     if text.isascii():
         return text
     text = _SMART.sub(_quoted, text)
-    begin = _first_comparison(text)
-    if ":" in _APART.sub("", text[:begin]):
+    plain = _APART.sub(lambda found: " " * len(found.group()), text)
+    compared = _COMPARED.search(plain)
+    begin = compared.start() if compared else len(text)
+    if ":" in plain[:begin]:
         return text[:begin] + _outside(text[begin:])
     return _outside(text)
 
@@ -41,14 +43,6 @@ def sign(text: str) -> str:
 def _quoted(found: re.Match[str]) -> str:
     quote = '"' if '"' not in found[2] else "'"
     return f"{found[1]}{quote}{found[2]}{quote}"
-
-
-def _first_comparison(text: str) -> int:
-    apart = [found.span() for found in _APART.finditer(text)]
-    for found in _COMPARED.finditer(text):
-        if not any(begin <= found.start() < end for begin, end in apart):
-            return found.start()
-    return len(text)
 
 
 def _outside(text: str) -> str:

@@ -100,14 +100,16 @@ def percentiles_ms(histogram: Histogram) -> list[str]:
     return [milliseconds(value) for value in (*histogram.percentiles_us(QUANTILES), maximum)]
 
 
-def users_in(row: Row, end_us: int, most: int) -> int:
-    """How many users ran in `row` on average, of at most so many; `end_us`: where the run ended, or is.
+def users_in(row: Row, end_us: int, result: Result) -> int:
+    """How many users of `result` ran in `row` on average; `end_us`: where the run ended, or is.
 
     The run ends with its last iteration, and users are there for a moment longer: in a last row of milliseconds that
-    would be many, so such a row is held against a tenth of its width at least.
+    would be many. There are no more than planned; at a rate, where that may be thousands and a few are busy, such a row
+    is held against a tenth of its width.
     """
-    covered_us = min(row.width_us, max(end_us - row.t_us, row.width_us // 10))
-    return min(most, round(row.point.users_us / covered_us))
+    least_us = row.width_us // 10 if result.info.is_open else 1
+    covered_us = min(row.width_us, max(end_us - row.t_us, least_us))
+    return min(result.info.users, round(row.point.users_us / covered_us))
 
 
 class Recent(NamedTuple):
