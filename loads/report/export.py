@@ -230,15 +230,15 @@ def _blocks(result: Result) -> list[dict[str, Any]]:
 
 
 def _timeline(result: Result, duration_us: int) -> list[dict[str, Any]]:
-    return [_point(row, duration_us, result.info.users) for row in result.timeline.rows()]
+    return [_point(row, duration_us, result) for row in result.timeline.rows()]
 
 
-def _point(row: Row, duration_us: int, users: int) -> dict[str, Any]:
+def _point(row: Row, duration_us: int, result: Result) -> dict[str, Any]:
     point = row.point
     return {
         "t_s": _seconds(row.t_us),
         "width_s": _seconds(row.width_us),
-        "users": users_in(row, duration_us, users),
+        "users": users_in(row, duration_us, result),
         "started": point.started,
         "hits": point.hits,
         "failures": point.failures,
