@@ -50,10 +50,14 @@ class Meter:
         self._most_users = max(self._most_users, self._users)
 
     def due_in_s(self) -> float:
-        """Time until the next full second of the run."""
+        """Time until the next full second of the run; before its start, until the first one is over.
+
+        A delta of less than a second would look as if that second were all told.
+        """
         if self._run_at_us is None:
             return 1.0
-        return (US_PER_S - (monotonic_us() - self._run_at_us) % US_PER_S) / US_PER_S
+        elapsed_us = monotonic_us() - self._run_at_us
+        return (max(0, elapsed_us) // US_PER_S * US_PER_S + US_PER_S - elapsed_us) / US_PER_S
 
     def flush(self, *, last: bool = False) -> None:
         """Send all that was recorded since the last time; when that is nothing, the parent hears that the loop turns.
