@@ -9,7 +9,7 @@ class Rules(msgspec.Struct, frozen=True):
     """Of one run.
 
     Attributes:
-        thresholds: expressions, as `threshold.parse_thresholds` takes them; with any, they decide.
+        thresholds: expressions, as `expressions.parse_thresholds` takes them; with any, they decide.
         warm_up_us: what was measured before is left out of them.
         max_lost: part of the requests or iterations, 0..1, beyond which a run that lost them is invalid.
         allow_invalid: reasons to call a run invalid are warnings only.

@@ -255,19 +255,6 @@ class AllGone:
     """No worker is left, and none will come."""
 
 
-Effect = (
-    Spawn
-    | Tell
-    | Kill
-    | Took
-    | AllLoaded
-    | RunIsSetUp
-    | Refused
-    | AllReady
-    | Measured
-    | PhaseOver
-    | Resumed
-    | Shared
-    | Lost
-    | AllGone
-)
+Report = Took | AllLoaded | RunIsSetUp | Refused | AllReady | Measured | PhaseOver | Resumed | Shared | Lost | AllGone
+"""To the owner."""
+Effect = Spawn | Tell | Kill | Report

@@ -16,24 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from loads.errors import ProtocolError
+from loads.pool import events
 from loads.pool.child import Child, start_child
 from loads.pool.confine import Confinement
 from loads.pool.events import (
-    AllGone,
-    AllLoaded,
-    AllReady,
     Died,
     Effect,
     Event,
     Kill,
-    Lost,
-    Measured,
-    PhaseOver,
-    Refused,
-    Resumed,
-    RunIsSetUp,
     Said,
-    Shared,
     Spawn,
     Tell,
     Tick,
@@ -50,20 +41,7 @@ _TICK_S = 1.0
 _STRAGGLERS_S = 0.5
 """How long a dead worker's socket may be held open by a child of the test before it is given up."""
 
-Report = (
-    Took
-    | AllLoaded
-    | RunIsSetUp
-    | Refused
-    | AllReady
-    | Measured
-    | PhaseOver
-    | Resumed
-    | Shared
-    | Lost
-    | AllGone
-    | Printed
-)
+Report = events.Report | Printed
 
 
 @dataclass(frozen=True)

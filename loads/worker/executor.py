@@ -155,10 +155,9 @@ class _Looper(Slot):
         crew, deck, users = self._crew, self._crew.deck, self._executor.phase.users
         now_us = monotonic_us()
         turn = 0 if now_us - begin_us < _CAME_LATER_US else -(-(now_us - begin_us) // pacing_us)
-        first = turn
+        first, free_us = turn, now_us
         while self._iteration < self._hits and not self.stopped:
             due_us = begin_us + turn * pacing_us
-            awaited = now_us < due_us or turn == first  # before which there was nothing that could keep it
             while now_us < min(due_us, end_us) and not self.stopped:
                 now_us = self._guarded(OUTSIDE, self._executor.wait_until, min(due_us, end_us))
             if self.stopped or due_us >= end_us or now_us >= end_us:
@@ -166,8 +165,9 @@ class _Looper(Slot):
             if now_us > crew.lease_until_us:
                 now_us = self._park()
                 continue
-            self._due_us, self._awaited = due_us, awaited
-            now_us = self._perform(deck.pick(self.slot, self._iteration, users), now_us)
+            # Awaited was what the one before did not keep from beginning: also while there was no leave to begin it.
+            self._due_us, self._awaited = due_us, free_us <= due_us or turn == first
+            now_us = free_us = self._perform(deck.pick(self.slot, self._iteration, users), now_us)
             self._iteration += 1
             turn += 1
             if now_us - crew.breathed_us > BREATH_US:
