@@ -6,8 +6,10 @@ DEMO := $(CACHE)/demo
 TOX := $(CACHE)/tox
 
 # What the tests start for real: command=Debian package. Debian keeps some of the commands out of the way.
-PACKAGES := nginx=nginx initdb=postgresql ip=iproute2 sshd=openssh-server faketime=faketime
+PACKAGES := nginx=nginx initdb=postgresql ip=iproute2 sshd=openssh-server faketime=faketime chromium=chromium
 COMMANDS := $(PATH):/usr/sbin:/sbin:$(subst $() ,:,$(wildcard /usr/lib/postgresql/*/bin))
+# What is installed for the demo, but for what is built of it.
+SOURCES := $(shell find loads -name '*.py') $(shell find frontend -name node_modules -prune -o -type f -print)
 
 .PHONY: demo test test-long packages clean python
 
@@ -20,9 +22,9 @@ test: packages $(TOX)/bin/tox
 test-long: packages $(TOX)/bin/tox
 	$(TOX)/bin/tox run -e long $(ARGS)
 
-$(DEMO)/ready: pyproject.toml setup.py $(shell find loads -name '*.py') | python
+$(DEMO)/ready: pyproject.toml setup.py $(SOURCES) | python
 	test -x $(DEMO)/bin/python || $(PYTHON) -m venv $(DEMO)
-	$(DEMO)/bin/python -m pip install --quiet --disable-pip-version-check '.[examples]'
+	$(DEMO)/bin/python -m pip install --quiet --disable-pip-version-check .
 	touch $@
 
 $(TOX)/bin/tox: | python
@@ -44,4 +46,4 @@ packages:
 	fi
 
 clean:
-	rm -rf $(CACHE) .tox build dist docs/_build
+	rm -rf $(CACHE) .tox build dist docs/_build frontend/node_modules loads/web/static loads/report/static

@@ -122,21 +122,21 @@ def _measure(load: Load, followers: int, seconds: int, ways: tuple[str, str], pi
     try:
         agents = start(run_agents, ways[0], load)
         screens = start(run_followers, ways[1], load, followers)
-        if _receive(screens, _START_S) != RUNNING:
+        if receive(screens, _START_S) != RUNNING:
             raise LoadsError("the run ended before it began")
         begin_s = time.monotonic()
         time.sleep(WARM_UP_S)
         window = [time.monotonic_ns() // 1_000]
-        before_s = _cpu_s(pid)
+        before_s = cpu_s(pid)
         while (left_s := window[0] / US_PER_S + seconds - time.monotonic()) > 0:
             t_s = time.monotonic() - begin_s
             measured.samples.append(Sample(t_s, rss_bytes(pid), _size_of(directory)))
             time.sleep(min(left_s, _SAMPLE_S))
         window.append(time.monotonic_ns() // 1_000)
         took_s = (window[1] - window[0]) / US_PER_S
-        measured.cpu = (_cpu_s(pid) - before_s) / took_s
+        measured.cpu = (cpu_s(pid) - before_s) / took_s
         measured.samples.append(Sample(time.monotonic() - begin_s, rss_bytes(pid), _size_of(directory)))
-        seen, told = _receive(screens, load.run_us / US_PER_S + _END_S), _receive(agents, _END_S)
+        seen, told = receive(screens, load.run_us / US_PER_S + _END_S), receive(agents, _END_S)
     finally:
         for side in sides:
             side.terminate()
@@ -161,7 +161,7 @@ def _join(measured: Measured, told: Told, seen: Seen, window: list[int]) -> None
     measured.update_bytes = seen.update_bytes
 
 
-def _receive(side: Connection, timeout_s: float) -> Any:
+def receive(side: Connection, timeout_s: float) -> Any:
     if not side.poll(timeout_s):
         raise LoadsError(f"nothing was heard of the other side for {timeout_s:.0f} s")
     return side.recv()
@@ -175,7 +175,7 @@ def _wait_for(condition: Callable[[], bool], broker: subprocess.Popen[bytes], lo
         time.sleep(0.02)
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_s(pid: int) -> float:
     """Processor time of a process, with all its threads."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S

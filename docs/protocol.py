@@ -42,7 +42,7 @@ _FROM_AGENTS: Final = (
 )
 _FROM_RUNNERS: Final = (
     *(cluster.Hello, cluster.Beat, cluster.Submit, cluster.Chunk),
-    *(cluster.Follow, cluster.Cease, cluster.Ask),
+    *(cluster.Follow, cluster.Recollect, cluster.Cease, cluster.Ask),
 )
 Sides = tuple[tuple[str, tuple[type, ...]], ...]
 CLUSTER: Final[Sides] = (
@@ -183,7 +183,7 @@ def _type(kind: Any) -> str:
             return _bounded(arguments[0], arguments[1:])
         case typing.Union | types.UnionType:
             return " or ".join(_type(each) for each in arguments)
-        case builtin if builtin is list or (builtin is tuple and arguments[-1] is Ellipsis):
+        case builtin if builtin in (list, set) or (builtin is tuple and arguments[-1] is Ellipsis):
             return f"array of {_type(arguments[0])}"
         case builtin if builtin is tuple:
             return f"[{', '.join(_type(each) for each in arguments)}]"

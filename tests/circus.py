@@ -41,6 +41,7 @@ class Circus:
         self.home = home
         self.state = home / ".local" / "state" / "loads"
         self.environment = {"HOME": str(home), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
+        self.environment["WEB_OPTIONS"] = "--port 0"  # tests run side by side
         self._command = [str(BIN / "circusd"), str(ROOT / config)]
         self._output = home / "circusd.out"
         self.runner = LoadsRunner(home / "work")

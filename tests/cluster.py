@@ -117,6 +117,7 @@ class Cluster:
         self.state = directory / "loads"
         self.agents: dict[str, Member] = {}
         self._brokers: list[Member] = []
+        self._others: list[Member] = []
         (directory / "run").mkdir()
         self.runner = LoadsRunner(directory / "run")
 
@@ -152,6 +153,13 @@ class Cluster:
         for name in names:
             self.start_agent(name, workers=workers)
         self.wait_for_agents(*self.agents)
+
+    def start_member(
+        self, name: str, program: str, *arguments: str, environment: dict[str, str] | None = None
+    ) -> Member:
+        """Any other command that stays, like loads-web; it is ended with the others."""
+        self._others.append(self._member(name, program, *arguments, environment=environment))
+        return self._others[-1]
 
     # What the broker sees.
 
@@ -238,7 +246,7 @@ class Cluster:
 
     def close(self) -> None:
         """End everything, and see that nothing is left and nobody met what should not be."""
-        members = [*self.agents.values(), *self._brokers]
+        members = [*self._others, *self.agents.values(), *self._brokers]
         for member in members:
             member.end()
         for member in members:

@@ -43,7 +43,8 @@ class Machine:
 
     def __init__(self, home: Path, variables: dict[str, str]) -> None:
         self.home = home
-        self.environment = {"HOME": str(home), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", **variables}
+        ours = {"HOME": str(home), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "WEB_OPTIONS": "--port 0"}
+        self.environment = {**ours, **variables}
         home.mkdir()
 
     def paste(self, text: str) -> str:

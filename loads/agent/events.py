@@ -102,10 +102,20 @@ class Buried:
 
 
 @dataclass(frozen=True)
-class Tick:
-    """Time has passed: to be sent a few times a second. `load` is the load average of the last minute."""
+class Reading:
+    """How the machine is: as `Beat` has it."""
 
     load: float = 0.0
+    cpu_share: float | None = None
+    memory_used_bytes: int | None = None
+    memory_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Tick:
+    """Time has passed: to be sent a few times a second."""
+
+    reading: Reading = Reading()
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,11 @@ import msgspec
 from loads.agent.records import Acked, Base, Desk, Died, Got, Numbered, Record, Sealed, Took
 from loads.metrics.counters import Counts
 from loads.metrics.health import Health
+from loads.metrics.machines import Load
 from loads.metrics.summary import Summary
 from loads.units import US_PER_S
-from loads.wire.cluster import Batch, Fare, Line, Lost, Span
+from loads.wire.cluster import Batch, Line, Lost, Span
+from loads.wire.fold import fares_of
 
 MAX_IN_FLIGHT: Final = 4
 MAX_SPANS: Final = 10
@@ -46,6 +48,7 @@ class Outbox:
         self._sent = 0
         self._summaries: dict[int, Summary] = {}
         self._healths: dict[int, dict[int, Health]] = {}
+        self._loads: dict[int, dict[int, Load]] = {}
         self._users: dict[int, int] = {}
         self._told: dict[int, int] = {}
         self._losses: list[Lost] = []
@@ -120,7 +123,7 @@ class Outbox:
         if self._dropped:
             lines = [*lines, Line(lines[-1].t_us, None, f"({self._dropped:,} more lines dropped)")]
         spans = tuple(
-            Span(t_us, summary, tuple(Fare(*fare) for fare in sorted(self._healths.get(t_us, {}).items())))
+            Span(t_us, summary, fares_of(self._healths.get(t_us, {}), self._loads.get(t_us, {})))
             for t_us, summary in sorted(self._summaries.items())
         )
         batch = Batch(
@@ -165,6 +168,9 @@ class Outbox:
         self._users[desk.worker] = delta.users
         # A copy: the record stays as it is, for it may be written down only after the next one was taken.
         self._summaries.setdefault(record.t_us, Summary()).merge(delta.summary)
+        load = Load.of(delta.summary)
+        if load.hits or load.users_us:
+            self._loads.setdefault(record.t_us, {}).setdefault(desk.worker, Load()).merge(load)
         if delta.health is not None:
             healths = self._healths.setdefault(record.t_us, {})
             healths.setdefault(desk.worker, Health()).merge(delta.health)
@@ -177,7 +183,9 @@ class Outbox:
         self._summaries[next_us].merge(self._summaries.pop(oldest_us))
         for worker, health in self._healths.pop(oldest_us, {}).items():
             self._healths.setdefault(next_us, {}).setdefault(worker, Health()).merge(health)
+        for worker, load in self._loads.pop(oldest_us, {}).items():
+            self._loads.setdefault(next_us, {}).setdefault(worker, Load()).merge(load)
 
     def _clear(self) -> None:
-        self._summaries, self._healths, self._users, self._told = {}, {}, {}, {}
+        self._summaries, self._healths, self._loads, self._users, self._told = {}, {}, {}, {}, {}
         self._losses, self._warnings, self._lines, self._dropped = [], [], [], 0

@@ -37,6 +37,7 @@ from loads.agent.events import (
     ToPool,
     Watch,
 )
+from loads.agent.gauge import Gauge
 from loads.agent.pages import Pages
 from loads.agent.provision import NotProvided, Provision
 from loads.agent.spool import Spool
@@ -115,14 +116,14 @@ class AgentServer:
         try:
             if self._confinement.is_special:
                 await try_child(self._pages.own, self._confinement)
-            inherited = list(self._spool.found())
+            inherited, gauge = list(self._spool.found()), Gauge()
             self._met_s = time.monotonic()
             async with self._nursery, self._dealer:
                 for run, incarnation, records in inherited:
                     self._do(Inherited(run, incarnation, records))
                 self._pages.clear(self._state.pages())
                 while not self._over.done():
-                    self._do(Tick(os.getloadavg()[0]))
+                    self._do(Tick(gauge.read()))
                     self._tell_trouble()
                     self._provision.tick()
                     await asyncio.wait([self._over], timeout=TICK_S)

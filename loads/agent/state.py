@@ -9,7 +9,7 @@ answer lay in a buffer while the agent stood still, it gives no more time than t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Final
 
 from loads.agent.clock import BrokerClock
@@ -32,6 +32,7 @@ from loads.agent.events import (
     PoolBroke,
     Pooled,
     Quit,
+    Reading,
     Rewrite,
     Send,
     Tick,
@@ -115,6 +116,7 @@ class AgentState:
         self._spooled: dict[tuple[str, int], int] = {}
         self._leaving: Leaving | None = None
         self._heard_us = 0
+        self._reading = Reading()
 
     def __repr__(self) -> str:
         link = "enlisted" if self._enlisted else "linked" if self._up else "alone"
@@ -154,7 +156,7 @@ class AgentState:
             first = [Log(f"finishes {self.part.run} first; again to leave now")]
         elif self.estates and self._enlisted:
             first = [Log(f"delivers first what {plural(len(self.estates), 'earlier run')} left; again to leave now")]
-        return [*first, *self._beat(0.0, now_us)]
+        return [*first, *self._beat(now_us)]
 
     def _may_go(self, leaving: Leaving, now_us: int) -> bool:
         silent_us = now_us - self._heard_us
@@ -236,7 +238,7 @@ class AgentState:
         self._clock.forget()
         for outbox in self._outboxes():
             outbox.send_again()
-        return [*self._beat(0.0, now_us), *self._deliver(now_us)]
+        return [*self._beat(now_us), *self._deliver(now_us)]
 
     def _beaten(self, beaten: Beaten, now_us: int) -> list[Effect]:
         self._clock.hear(beaten.sent_us, beaten.broker_us, now_us)
@@ -284,7 +286,7 @@ class AgentState:
         if part is not None and (part.run, part.outbox.incarnation) == (run, incarnation):
             self.part = None
             pages = tuple(part.outbox.pages)
-            return [ClosePool(run), Drop(run, incarnation, pages), Log(f"is done with {run}"), *self._beat(0.0)]
+            return [ClosePool(run), Drop(run, incarnation, pages), Log(f"is done with {run}"), *self._beat()]
         estate = self.estates.pop((run, incarnation), None)
         if estate is not None:
             return [Drop(run, incarnation, tuple(estate.outbox.pages))]
@@ -292,13 +294,14 @@ class AgentState:
 
     def _tick(self, tick: Tick, now_us: int) -> list[Effect]:
         effects: list[Effect] = []
+        self._reading = tick.reading
         if self.part is not None:
             self.part.check_lease(now_us)
         if self._up and not self._enlisted and now_us - self._asked_us >= ASK_AGAIN_US:
             self._asked_us = now_us
             effects.append(Send(self._enlist(now_us)))  # what the broker said found no room
         if self._up and (self._beat_us is None or now_us - self._beat_us >= US_PER_S):
-            effects += self._beat(tick.load, now_us)
+            effects += self._beat(now_us)
         if now_us - self._sealed_us >= US_PER_S:
             self._sealed_us = now_us
             if now_us - self._acked_us > SEND_AGAIN_US:
@@ -308,7 +311,7 @@ class AgentState:
             effects += self._deliver(now_us)
         return effects
 
-    def _beat(self, load: float, now_us: int | None = None) -> list[Effect]:
+    def _beat(self, now_us: int | None = None) -> list[Effect]:
         """Say that we live, and where we stand."""
         if not self._enlisted:
             return []
@@ -319,7 +322,8 @@ class AgentState:
         standing = None if self.part is None else self.part.standing_at(now_us)
         if self._leaving is not None:
             self._leaving.beats(now_us)
-        beat = Beat(sent_us=now_us, load=load, standing=standing, leaving=self._leaving is not None)
+        how = asdict(self._reading)
+        beat = Beat(sent_us=now_us, standing=standing, leaving=self._leaving is not None, **how)
         return [Send(beat), *self._completions()]
 
     def _deliver(self, now_us: int) -> list[Effect]:

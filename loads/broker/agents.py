@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from loads.broker.liveness import Liveness
-from loads.wire.cluster import AgentStatus, Enlist, Standing
+from loads.wire.cluster import AgentStatus, Beat, Enlist, Standing
 
 MOST_AWAY: Final = 1_000
 """So many agents that are away are remembered. One that comes back later is taken for a new one, and loses nothing."""
@@ -17,14 +17,23 @@ MOST_AWAY: Final = 1_000
 class AgentSeen:
     """One agent. `peer` is None while it is away; `standing` the run that it works for, as it says.
 
-    `leaving`: it goes once that is over.
+    `leaving`: it goes once that is over. `load` and what follows it are those of its last beat.
     """
 
     enlist: Enlist
     peer: bytes | None
     standing: Standing | None = None
-    load: float = 0.0
     leaving: bool = False
+    load: float = 0.0
+    cpu_share: float | None = None
+    memory_used_bytes: int | None = None
+    memory_bytes: int | None = None
+
+    def heed(self, beat: Beat) -> None:
+        """Take what it says of itself."""
+        self.standing, self.leaving, self.load = beat.standing, beat.leaving, beat.load
+        self.cpu_share = beat.cpu_share
+        self.memory_used_bytes, self.memory_bytes = beat.memory_used_bytes, beat.memory_bytes
 
 
 class Agents:
@@ -152,4 +161,7 @@ class Agents:
                 heard_us=now_us - (now_us if heard_us is None else heard_us),
                 leaving=agent.leaving,
                 max_users=enlist.max_users,
+                cpu_share=agent.cpu_share,
+                memory_used_bytes=agent.memory_used_bytes,
+                memory_bytes=agent.memory_bytes,
             )

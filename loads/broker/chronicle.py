@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
 from loads.broker.fold import Fold
 from loads.broker.record import RunRecord
+from loads.broker.records import FINAL
 from loads.broker.seating import told_us
-from loads.wire.cluster import Ended, Line, Refused, RunState, Seated, Snapshot, Update
-from loads.wire.fold import tell_loss
+from loads.metrics.events import EventKind
+from loads.metrics.guard import tell_crossing
+from loads.metrics.result import Result
+from loads.metrics.threshold import Standing
+from loads.wire.cluster import Ended, Line, Notice, Refused, RunState, Seated, Snapshot, Update
+from loads.wire.fold import bare, event_of, note, tell_loss
 
 MAX_LINES: Final = 2_000
 MAX_NOTICES: Final = 500
+MAX_FRESH: Final = 50
+"""Events that the record holds: more than there are between two checkpoints."""
 
 
 class Chronicle:
@@ -21,7 +30,7 @@ class Chronicle:
         self.lines: list[Line] = []
         self.fresh_lines: list[Line] = []
         """Those that are not in the store yet."""
-        self.notices: list[str] = []
+        self.notices: list[Notice] = []
         self.seats_changed = True
         self.gone_workers: list[int] = []
         self.told_us = 0
@@ -31,6 +40,19 @@ class Chronicle:
         self._record = record
         self._fold = fold
         self._told = 0
+        self._crossed = set() if fold.result is None else {each.text for each in _crossed(fold.result)}
+
+    def tell(self, notice: Notice) -> None:
+        """Say it with the next update. An event is kept in the record, too, until it is sure to be in the result.
+
+        Of a run that is over the result stands: it may be on the disk already.
+        """
+        if self._record.state in FINAL and notice.t_us is not None:
+            notice = msgspec.structs.replace(notice, t_us=None)
+        self.notices.append(notice)
+        event = event_of(notice)
+        if event is not None:
+            self._record.events = [*self._record.events, event][-MAX_FRESH:]
 
     def settle(self, age_us: int | None) -> Update:
         """Fold what came into the result, and say it."""
@@ -42,12 +64,17 @@ class Chronicle:
         result = self._fold.result
         if result is not None:
             self.notices += (
-                tell_loss(result, lost.loss, replaced=lost.replaced, given_up=lost.given_up) for lost in arrived.losses
+                Notice(text=tell_loss(result, lost.loss, replaced=lost.replaced, given_up=lost.given_up))
+                for lost in arrived.losses
             )
+            self._tell_crossings(result)
         self.lines = (self.lines + list(arrived.lines))[-MAX_LINES:]
         self.fresh_lines = (self.fresh_lines + list(arrived.lines))[-MAX_LINES:]
-        self.notices += (f"Warning: {warning}" for warning in arrived.warnings)
+        for warning in arrived.warnings:
+            self.tell(Notice(text=f"Warning: {warning}", kind=EventKind.WARNING, t_us=age_us))
         fresh = tuple(self.notices[self._told :])
+        if result is not None:
+            note(result, fresh)
         self.notices = self.notices[-MAX_NOTICES:]
         self._told = len(self.notices)
         seats = self.seated() if self.seats_changed else None
@@ -69,25 +96,38 @@ class Chronicle:
 
     def snapshot(self, age_us: int | None) -> Snapshot:
         """The run as it stands after `settle`."""
+        submit = self._record.submit
         return Snapshot(
             run=self._record.id,
             state=self._record.state,
-            result=self._fold.result,
+            result=None if self._fold.result is None else bare(self._fold.result),
             elapsed_us=age_us,
             seats=self.seated(),
             lines=tuple(self.lines),
             notices=tuple(self.notices),
-            stop_on_failure=self._record.submit.spec.stop_on_failure,
+            stop_on_failure=submit.spec.stop_on_failure,
+            who=submit.who,
+            targets=submit.spec.targets,
+            name=submit.spec.name,
+            tags=submit.spec.tags,
         )
 
     def end(self) -> Ended | Refused | None:
         """The last word; None: it is not over."""
         run, result = self._record, self._fold.result
         if run.state is RunState.ENDED and result is not None:
-            return Ended(run=run.id, result=result, lines=tuple(self.lines))
+            return Ended(run=run.id, result=bare(result), lines=tuple(self.lines), who=run.submit.who)
         if run.state is RunState.REFUSED and run.trouble is not None:
             return Refused(run=run.id, trouble=run.trouble)
         return None
+
+    def _tell_crossings(self, result: Result) -> None:
+        """Each threshold that was crossed is told of once."""
+        for standing in _crossed(result):
+            if standing.text not in self._crossed:
+                self._crossed.add(standing.text)
+                text = tell_crossing(standing)
+                self.tell(Notice(text=text, kind=EventKind.THRESHOLD, t_us=standing.crossed_us))
 
     def seated(self) -> tuple[Seated, ...]:
         """The seats, for a screen."""
@@ -97,3 +137,8 @@ class Chronicle:
             )
             for seat in self._record.seats
         )
+
+
+def _crossed(result: Result) -> list[Standing]:
+    """Thresholds that were crossed while the run went on."""
+    return [standing for standing in result.thresholds if standing.crossed_us is not None]

@@ -13,11 +13,12 @@ from loads.broker.once import find_omission
 from loads.broker.orders import knows_its_part
 from loads.broker.record import RunRecord, Seat, Tally
 from loads.broker.stints import count_untold
+from loads.metrics.counters import Counts
 from loads.metrics.result import Loss, Result
 from loads.metrics.verdict import Stop
 from loads.plan.share import slots_of
 from loads.units import US_PER_S, format_duration, plural
-from loads.wire.cluster import RunState
+from loads.wire.cluster import Brief, RunState
 
 PATIENCE_US: Final = 30 * US_PER_S
 """How long the end waits for what an agent that is away may still bring."""
@@ -75,8 +76,7 @@ def conclude(record: RunRecord, fold: Fold, ended_at: datetime) -> None:
         is_whole = tally.seq >= seat.last_seq if seat.last_seq is not None else not knows_its_part(seat)
         if seat.portions and not is_whole:
             untold = count_untold(record, seat, tally)
-            result.losses.append(_loss_of(seat, record, tally, untold))
-            result.started_lost += untold
+            result.declare(_loss_of(seat, record, tally, untold), Counts(started=untold))
     last = [seat for seat in record.seats if seat.phase == record.phase and seat.lost is None] or record.seats
     ended_us = max((seat.ended_us for seat in last), default=0)
     lost_us = max((seat.lost_us or 0 for seat in record.seats), default=0)
@@ -86,9 +86,16 @@ def conclude(record: RunRecord, fold: Fold, ended_at: datetime) -> None:
     if fold.guard is not None:
         fold.guard.conclude()
     result.conclude(record.stop)
-    record.duration_us = result.duration_us
+    record.duration_us, record.brief = result.duration_us, brief_of(result)
     record.state, record.verdict = RunState.ENDED, result.judge().verdict.value
     record.ended_at = ended_at
+
+
+def brief_of(result: Result) -> Brief:
+    """What came of a run that is over, for a list."""
+    hits, duration_us = result.summary.hits, result.duration_us
+    rps = hits.hits * US_PER_S / duration_us if duration_us else 0.0
+    return Brief(hits.hits, hits.failed, rps, hits.response_or_service.percentile_us(0.95))
 
 
 def _settle_excess(record: RunRecord, result: Result) -> str | None:

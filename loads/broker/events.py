@@ -188,6 +188,15 @@ class Recall:
 
 
 @dataclass(frozen=True)
+class Recollection:
+    """Answer the `Recollect` of `peer` from the store."""
+
+    peer: bytes
+    run: str
+    before_us: int | None
+
+
+@dataclass(frozen=True)
 class Report:
     """Say `status` to `peer`, with at most `runs` ended ones from the store."""
 
@@ -204,5 +213,18 @@ class Log:
 
 
 Effect = (
-    Send | ToSeat | ToFollowers | Kick | Dismiss | Audit | Obtain | Keep | Save | Checkpoint | Recall | Report | Log
+    Send
+    | ToSeat
+    | ToFollowers
+    | Kick
+    | Dismiss
+    | Audit
+    | Obtain
+    | Keep
+    | Save
+    | Checkpoint
+    | Recall
+    | Recollection
+    | Report
+    | Log
 )

@@ -6,12 +6,15 @@ with must not come in.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from loads.errors import UsageError
 from loads.metrics.expressions import parse_thresholds
 from loads.plan.load import LoadOptions, find_problems
+from loads.plan.settings import parse_run_name, parse_tag
 from loads.wire.cluster import Submit, Trouble
+from loads.wire.run import RunSpec
 
 MOST: Final = 10_000_000
 MOST_US: Final = 2**52
@@ -59,7 +62,7 @@ def _is_reasonable(load: LoadOptions) -> bool:
 def _check(submit: Submit) -> None:
     """Raise UsageError with what a client should have seen itself."""
     spec, rules = submit.spec, submit.spec.rules
-    problems = list(find_problems(spec.load))
+    problems = [*find_problems(spec.load), *_ill_named(spec)]
     if len(rules.thresholds) > MOST_THRESHOLDS:
         problems.append(UsageError(f"{len(rules.thresholds):,} thresholds", f"give at most {MOST_THRESHOLDS}"))
     elif not 0 <= rules.max_lost <= 1:
@@ -72,3 +75,14 @@ def _check(submit: Submit) -> None:
                 problems.append(error)
     if problems:
         raise UsageError.of(problems)
+
+
+def _ill_named(spec: RunSpec) -> Iterator[UsageError]:
+    """A name and tags are shown to everybody, on terminals as well."""
+    try:
+        if spec.name:
+            parse_run_name(spec.name)
+        for key, value in spec.tags.items():
+            parse_tag(f"{key}={value}")
+    except UsageError as error:
+        yield error

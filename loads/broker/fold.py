@@ -15,11 +15,12 @@ from loads.metrics.counters import Counts
 from loads.metrics.gathering import Gathering
 from loads.metrics.guard import Guard
 from loads.metrics.health import Health
+from loads.metrics.machines import Load
 from loads.metrics.result import Result
 from loads.metrics.threshold import Standing
 from loads.metrics.watch import Memory
-from loads.wire.cluster import Batch, Fare, Line, Lost, Span
-from loads.wire.fold import fold
+from loads.wire.cluster import Batch, Line, Lost, Span
+from loads.wire.fold import fares_of, fold
 
 MAX_LINES = 500
 """Of one second, from all agents; the rest is counted."""
@@ -51,6 +52,7 @@ class Fold:
         self.guard = None if result is None else Guard(result, result.info.rules, memory)
         self._seconds: dict[int, Gathering] = {}
         self._healths: dict[int, dict[int, Health]] = {}
+        self._loads: dict[int, dict[int, Load]] = {}
         self._users: dict[int, int] = {}
         self._losses: list[Lost] = []
         self._warnings: list[str] = []
@@ -106,6 +108,8 @@ class Fold:
             for fare in span.fares:
                 if fare.health is not None:
                     self._healths.setdefault(span.t_us, {}).setdefault(fare.worker, Health()).merge(fare.health)
+                if fare.load is not None:
+                    self._loads.setdefault(span.t_us, {}).setdefault(fare.worker, Load()).merge(fare.load)
         self._users.update(batch.users)
         tally.told.update(batch.told)
         for lost in batch.losses:
@@ -121,14 +125,14 @@ class Fold:
     def settle(self, gone: tuple[int, ...] = ()) -> Arrived:
         """Fold what came into the result; what it was. Workers in `gone` run no users any more."""
         spans = tuple(
-            Span(t_us, second.poured(), tuple(Fare(*fare) for fare in sorted(self._healths.get(t_us, {}).items())))
+            Span(t_us, second.poured(), fares_of(self._healths.get(t_us, {}), self._loads.get(t_us, {})))
             for t_us, second in sorted(self._seconds.items())
         )
         lines = self._lines
         if self._dropped:
             lines = [*lines, Line(lines[-1].t_us, None, f"({self._dropped:,} more lines dropped)")]
         arrived = Arrived(spans, self._users, tuple(self._losses), tuple(self._warnings), tuple(lines))
-        self._seconds, self._healths, self._users = {}, {}, {}
+        self._seconds, self._healths, self._loads, self._users = {}, {}, {}, {}
         self._losses, self._warnings, self._lines, self._dropped = [], [], [], 0
         if self.result is not None and self.guard is not None:
             for span in spans:

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from loads.broker.fold import Fold
-from loads.broker.record import RunRecord, decode_folded, decode_record, encode_folded, encode_record
-from loads.broker.records import BLOB_VERSION, Checkpoint, LineRow, RunRow, StoredRun
+from loads.broker.record import RunRecord, decode_folded, decode_record, encode_folded, encode_record, points_of
+from loads.broker.records import BLOB_VERSION, Checkpoint, LineRow, RunRow, SpanKey, StoredRun
 from loads.broker.run import LiveRun
 from loads.broker.store import Store
 from loads.errors import LoadsError
 from loads.metrics.result import Result
 from loads.metrics.verdict import Verdict
-from loads.wire.cluster import Batch, Ended, Line, Refused, RunStatus, Trouble
+from loads.wire.cluster import Batch, Ended, Line, Refused, RunStatus, Track, Trouble
 from loads.wire.codec import decode_to_broker
+from loads.wire.fold import bare
 
-Points = Mapping[tuple[int, int], bytes]
+Points = Mapping[SpanKey, bytes]
 
 
 def row_of(record: RunRecord) -> RunRow:
@@ -40,12 +41,12 @@ def checkpoint_of(run: LiveRun, before: Points) -> Checkpoint | None:
     result = run.fold.result
     if result is None:
         return None
-    packed = result.timeline.packed
+    points = points_of(result)
     return Checkpoint(
         run=run.id,
         snapshot=encode_folded(result, run.fold.tallies, run.fold.memory),
-        points={key: data for key, data in packed.items() if before.get(key) is not data},
-        removed=[key for key in before if key not in packed],
+        points={key: data for key, data in points.items() if before.get(key) is not data},
+        removed=[key for key in before if key not in points],
         through={incarnation: tally.seq for incarnation, tally in run.fold.tallies.items()},
     )
 
@@ -64,12 +65,16 @@ def restored(stored: StoredRun) -> tuple[RunRecord, Fold]:
     record = decode_record(stored.row.record)
     if stored.snapshot is None:
         return record, Fold()
-    fold = Fold(*decode_folded(stored.snapshot, dict(stored.points)))
+    fold = Fold(*decode_folded(stored.snapshot, stored.points))
     for _, _, data in stored.journal:
         batch = decode_to_broker(data)
         if isinstance(batch, Batch):
             fold.take(batch)
     fold.settle()
+    if fold.result is not None:
+        for event in record.events:  # a broker that died had told of them, and not yet written its results
+            if event not in fold.result.events:
+                fold.result.note(event)
     return record, fold
 
 
@@ -101,6 +106,11 @@ def status_of(row: RunRow) -> RunStatus:
         elapsed_us=record.duration_us,
         verdict=record.verdict,
         trouble=None if record.trouble is None else record.trouble.message,
+        name=record.submit.spec.name,
+        tags=record.submit.spec.tags,
+        ended_at=record.ended_at,
+        users=None if record.info is None else record.info.users,
+        brief=record.brief,
     )
 
 
@@ -109,14 +119,15 @@ def recalled(store: Store, run: str | None) -> Ended | Refused:
     try:
         rows = store.runs(1) if run is None else store.find(run)
         exact = [row for row in rows if row.id == run] or rows
-        stored = store.load(exact[0].id) if len(exact) == 1 else None
+        stored = store.load(exact[0].id, (Track.TOTAL,)) if len(exact) == 1 else None
         result = None if stored is None else result_of(stored)
     except LoadsError as error:
         return Refused(run=run, trouble=Trouble(message=error.message, hint=error.hint))
     if stored is not None:
         record = decode_record(stored.row.record)
         if result is not None and record.run_at_us is not None:
-            return Ended(run=record.id, result=result, lines=tuple(lines_of(stored)))
+            lines, who = tuple(lines_of(stored)), record.submit.who
+            return Ended(run=record.id, result=bare(result), lines=lines, who=who)
         return Refused(run=record.id, trouble=record.trouble or Trouble(message=f"{record.id} never ran"))
     if len(exact) > 1:
         names = ", ".join(row.id for row in exact[:5])

@@ -8,10 +8,11 @@ from loads.broker.ending import stop
 from loads.broker.events import Effect, Log, Save, ToFollowers
 from loads.broker.fold import Fold
 from loads.broker.record import RunRecord, Seat
+from loads.metrics.events import EventKind
 from loads.metrics.guard import tell_crossed
 from loads.metrics.verdict import Stop
 from loads.units import US_PER_S
-from loads.wire.cluster import RunState, Snapshot
+from loads.wire.cluster import Notice, RunState, Snapshot
 from loads.wire.run import has_failed_enough
 
 
@@ -24,6 +25,8 @@ class KnownRun:
         self.saved = record.version
         self.chronicle = Chronicle(record, fold)
         self._clock = clock
+        self._ticked_us = 0
+        """The last time that is known; 0: none yet."""
 
     def __repr__(self) -> str:
         held = sum(seat.lost is None for seat in self.record.seats)
@@ -76,10 +79,11 @@ class KnownRun:
             return effects
         if self.chronicle.crossed:
             stop(record, Stop.THRESHOLD, age_us)
-            effects += [*self.save(), *self._notice(tell_crossed(result))]
+            effects += [*self.save(), *self.notice(tell_crossed(result), EventKind.STOP, now_us)]
         elif has_failed_enough(record.submit.spec, result):
             stop(record, Stop.FAILURES, age_us)
-            told = self._notice(f"stopping after {result.trouble:,} failures and errors")
+            why = f"stopping after {result.trouble:,} failures and errors"
+            told = self.notice(why, EventKind.STOP, now_us)
             effects += [*self.save(), *told]
         return effects
 
@@ -95,8 +99,14 @@ class KnownRun:
         """The run as it stands; to be asked for right after `settle`."""
         return self.chronicle.snapshot(self.age_us(now_us))
 
-    def _notice(self, text: str) -> list[Effect]:
-        self.chronicle.notices.append(text)
+    def notice(self, text: str, kind: EventKind | None = None, now_us: int | None = None) -> list[Effect]:
+        """Tell the followers and the log. What has a `kind`, and happens once the run has begun, is an event of it.
+
+        `now_us` of None: just now, as of the last tick.
+        """
+        at_us = now_us or self._ticked_us
+        t_us = self.age_us(at_us) if kind is not None and at_us else None
+        self.chronicle.tell(Notice(text=text, kind=kind, t_us=t_us))
         return [Log(f"{self.id}: {text}")]
 
     def save(self, *, fold: bool = False) -> list[Effect]:

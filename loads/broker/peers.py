@@ -23,6 +23,7 @@ from loads.wire.cluster import (
     Follow,
     FromBroker,
     Hello,
+    Recollect,
     Refused,
     Rejected,
     Release,
@@ -44,7 +45,7 @@ STRANGER_US: Final = 5 * US_PER_S
 """How long a peer that was rejected may stay connected."""
 MOST_ASKED: Final = 100
 """So many questions a second of one connection, each of which may be much work; nobody reads more answers."""
-_ASKED: Final = (Ask, Follow, Submit, Cease, Enlist)
+_ASKED: Final = (Ask, Follow, Recollect, Submit, Cease, Enlist)
 _VERSION: Final = 60
 _A: Final = {Role.AGENT: "an agent", Role.RUNNER: "a runner", Role.OBSERVER: "an observer"}
 _REVOKED: Final = "whoever looks after the broker made it so; a new key is made there with loads keys add"

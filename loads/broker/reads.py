@@ -13,8 +13,9 @@ from typing import Any, Final
 
 import msgspec
 
-from loads.broker.events import Recall, Report
+from loads.broker.events import Recall, Recollection, Report
 from loads.broker.keeping import recalled, status_of
+from loads.broker.recollecting import unearthed
 from loads.broker.records import FINAL
 from loads.broker.store import Store
 from loads.errors import ProtocolError
@@ -44,7 +45,7 @@ class Reads:
     def __repr__(self) -> str:
         return f"<Reads open={self._open.total()}>"
 
-    def ask(self, question: Recall | Report) -> None:
+    def ask(self, question: Recall | Recollection | Report) -> None:
         """Answer it, sooner or later."""
         peer = question.peer
         if isinstance(question, Report) and question.runs <= 0:
@@ -59,7 +60,7 @@ class Reads:
         """What it asked and did not hear yet is not looked up any more."""
         self._open.pop(peer, None)
 
-    async def _answered(self, question: Recall | Report) -> None:
+    async def _answered(self, question: Recall | Recollection | Report) -> None:
         peer = question.peer
         async with self._turns:
             if peer not in self._open:
@@ -76,9 +77,11 @@ class Reads:
         except ProtocolError as error:  # larger than anybody would take
             self._send(peer, Refused(run=None, trouble=Trouble(message=error.message)))
 
-    async def _answer(self, question: Recall | Report) -> FromBroker:
+    async def _answer(self, question: Recall | Recollection | Report) -> FromBroker:
         if isinstance(question, Recall):
             return await asyncio.to_thread(recalled, self._store, question.run)
+        if isinstance(question, Recollection):
+            return await asyncio.to_thread(unearthed, self._store, question.run, question.before_us)
         ended = await asyncio.to_thread(self._ended, min(question.runs, MOST_RUNS))
         status: Status = msgspec.structs.replace(question.status, runs=(*question.status.runs, *ended))
         return status

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 import msgspec
 
-from loads.broker.records import FINAL
+from loads.broker.records import FINAL, SpanKey
 from loads.metrics.counters import Counts
+from loads.metrics.events import Event
 from loads.metrics.result import Result, RunInfo
 from loads.metrics.timeline import Timeline
 from loads.metrics.verdict import Stop
 from loads.metrics.watch import Memory
 from loads.plan.share import Portion
 from loads.plan.spec import Plan
-from loads.wire.cluster import RunState, Stage, Submit, Trouble
+from loads.wire.cluster import Brief, RunState, Stage, Submit, Track, Trouble
+from loads.wire.fold import bare
 
-RECORD_VERSION: Final = 1
+RECORD_VERSION: Final = 2
 
 
 class Stint(msgspec.Struct, array_like=True, frozen=True):
@@ -92,6 +95,8 @@ class RunRecord(msgspec.Struct, kw_only=True):
         waited_us: how long one was waited for by now; on no clock, for the broker's may have been started anew.
         unrun_us: time of users that the plan wanted and nobody ran, summed up over them.
         stop_us: when it was told to stop, from its start.
+        events: the latest that were told of; the next checkpoint has them in the result.
+        brief: what came of it.
     """
 
     id: str
@@ -121,6 +126,8 @@ class RunRecord(msgspec.Struct, kw_only=True):
     ended_at: datetime | None = None
     verdict: str | None = None
     duration_us: int | None = None
+    events: list[Event] = []
+    brief: Brief | None = None
 
 
 class Tally(msgspec.Struct, array_like=True):
@@ -136,7 +143,7 @@ class Tally(msgspec.Struct, array_like=True):
 
 
 class Folded(msgspec.Struct, array_like=True):
-    """The results of a run as they are written, without the points of the timeline."""
+    """The results of a run as they are written, without what is kept of each span of time."""
 
     result: Result
     latest_us: int
@@ -166,13 +173,33 @@ def decode_record(data: bytes) -> RunRecord:
 
 
 def encode_folded(result: Result, tallies: dict[int, Tally], watch: Memory | None = None) -> bytes:
-    """For the store; the points go beside it."""
-    bare = msgspec.structs.replace(result, timeline=Timeline())
-    return _encoder.encode(Folded(bare, result.timeline.latest_us, tallies, watch))
+    """For the store; what `points_of` gives goes beside it."""
+    without = msgspec.structs.replace(bare(result), timeline=Timeline())
+    return _encoder.encode(Folded(without, result.timeline.latest_us, tallies, watch))
 
 
-def decode_folded(data: bytes, points: dict[tuple[int, int], bytes]) -> tuple[Result, dict[int, Tally], Memory | None]:
-    """From the store, with the points that were beside it."""
+def decode_folded(data: bytes, points: Mapping[SpanKey, bytes]) -> tuple[Result, dict[int, Tally], Memory | None]:
+    """From the store, with the points that were beside it, or some of them."""
     folded = _folded_decoder.decode(data)
-    folded.result.timeline = Timeline(folded.latest_us, dict(points))
+    folded.result.timeline.latest_us = folded.latest_us
+    packed = _packed(folded.result)
+    for (track, t_us, width_us), point in points.items():
+        packed[track][t_us, width_us] = point
     return folded.result, folded.tallies, folded.watch
+
+
+def points_of(result: Result) -> dict[SpanKey, bytes]:
+    """All that is kept of each span of time; what did not change since is the same object."""
+    return {
+        (track, t_us, width_us): point
+        for track, packed in _packed(result).items()
+        for (t_us, width_us), point in packed.items()
+    }
+
+
+def _packed(result: Result) -> dict[Track, dict[tuple[int, int], bytes]]:
+    return {
+        Track.TOTAL: result.timeline.packed,
+        Track.SERIES: result.details.packed,
+        Track.MACHINES: result.machines.packed,
+    }

@@ -17,14 +17,17 @@ from typing import Final
 from loads.errors import UsageError
 from loads.metrics.verdict import Verdict
 from loads.units import parse_duration_us
-from loads.wire.cluster import RunState
+from loads.wire.cluster import RunState, Track
 
 FINAL: Final = frozenset({RunState.ENDED, RunState.REFUSED})
 """States of runs that nothing more happens to."""
-BLOB_VERSION: Final = 1
+BLOB_VERSION: Final = 2
 """The format of records, snapshots, points and batches, as the broker writes them now."""
 MAX_LINES: Final = 2_000
 """So many of the latest lines of a run are kept."""
+
+SpanKey = tuple[Track, int, int]
+"""Which of a run's points: what it is of, its start and its width in us."""
 
 _U63: Final = 2**63
 _U64: Final = 2**64
@@ -79,7 +82,7 @@ class StoredRun:
 
     Attributes:
         snapshot: None: there was no checkpoint yet.
-        points: by start and width in us.
+        points: those that were asked for.
         lines: the latest, in order.
         journal: (incarnation, seq, data) of the batches that are not in the snapshot, in order of arrival.
         watermarks: the last batch taken, by incarnation.
@@ -88,7 +91,7 @@ class StoredRun:
 
     row: RunRow
     snapshot: bytes | None = None
-    points: Mapping[tuple[int, int], bytes] = field(default_factory=dict)
+    points: Mapping[SpanKey, bytes] = field(default_factory=dict)
     lines: tuple[LineRow, ...] = ()
     journal: tuple[tuple[int, int, bytes], ...] = ()
     watermarks: Mapping[int, int] = field(default_factory=dict)
@@ -135,20 +138,20 @@ class Checkpoint:
 
     Attributes:
         snapshot: all of the run's result but the points, in place of the one before.
-        points: those that changed or are new, by start and width in us.
+        points: those that changed or are new.
         removed: those that are no more.
         through: the last batch of each incarnation that was folded; also its watermark, if that is lower.
     """
 
     run: str
     snapshot: bytes = field(repr=False)
-    points: Mapping[tuple[int, int], bytes] = field(default_factory=dict, repr=False)
-    removed: Collection[tuple[int, int]] = ()
+    points: Mapping[SpanKey, bytes] = field(default_factory=dict, repr=False)
+    removed: Collection[SpanKey] = ()
     through: Mapping[int, int] = field(default_factory=dict)
     version: int = BLOB_VERSION
 
     def __post_init__(self) -> None:
-        for t_us, width_us in (*self.points, *self.removed):
+        for _, t_us, width_us in (*self.points, *self.removed):
             _check(_U63, t_us, width_us)
         _check(_U64, *self.through)
         _check(_U63, *self.through.values())

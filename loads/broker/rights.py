@@ -20,6 +20,7 @@ from loads.wire.cluster import (
     Fetch,
     Follow,
     Hello,
+    Recollect,
     Role,
     Standing,
     Submit,
@@ -27,7 +28,7 @@ from loads.wire.cluster import (
 )
 
 _ALL: Final = (Hello, Beat)
-_LOOKS: Final = (*_ALL, Follow, Ask)
+_LOOKS: Final = (*_ALL, Follow, Recollect, Ask)
 RIGHTS: Final[dict[Role, tuple[type[ToBroker], ...]]] = {
     Role.AGENT: (*_ALL, Standing, Enlist, Batch, Complete, Fetch),
     Role.RUNNER: (*_LOOKS, Submit, Cease, Chunk),

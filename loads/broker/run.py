@@ -23,6 +23,7 @@ from loads.broker.known import KnownRun
 from loads.broker.orders import LAST, orders
 from loads.broker.record import RunRecord, Seat
 from loads.errors import LoadsError
+from loads.metrics.events import EventKind
 from loads.metrics.verdict import Stop
 from loads.units import US_PER_S, format_duration
 from loads.wire.cluster import (
@@ -62,7 +63,7 @@ class LiveRun(KnownRun):
         self._met: set[int] = set()
         self._wall = wall
         handover.assume_told(record)
-        self._settled_us = self._checkpointed_us = self._ticked_us = 0
+        self._settled_us = self._checkpointed_us = 0
         self._patience_us = PATIENCE_US
 
     def has_all_of(self, seat: Seat) -> bool:
@@ -81,7 +82,7 @@ class LiveRun(KnownRun):
         """An agent more, while it runs."""
         seat.joining, seat.holding = True, 0
         self.record.seats.append(seat)
-        return [*self.save(), *self._notice(f"agent {seat.agent} joins")]
+        return [*self.save(), *self.notice(f"agent {seat.agent} joins", EventKind.AGENT)]
 
     def withdraw(self, seat: Seat, now_us: int) -> list[Effect]:
         """The agent of `seat` leaves, and has begun nothing for it."""
@@ -91,7 +92,7 @@ class LiveRun(KnownRun):
             return []
         self.record.seats.remove(seat)
         self.record.short = True
-        return [*self.save(), *self._notice(f"agent {seat.agent} leaves")]
+        return [*self.save(), *self.notice(f"agent {seat.agent} leaves", EventKind.AGENT)]
 
     def complete_seats(self, seats: list[Seat], now_us: int) -> list[Effect]:
         """It has all its agents again: `seats` for those that it had and for others."""
@@ -181,7 +182,7 @@ class LiveRun(KnownRun):
             return []
         how = "was started again" if anew else "is back"
         users = "" if self.record.bereft_us is not None else ", its users stay with the others"
-        return self._notice(f"agent {seat.agent} {how}: its results are taken{users}")
+        return self.notice(f"agent {seat.agent} {how}: its results are taken{users}", EventKind.AGENT)
 
     def cease(self, *, now: bool) -> list[Effect]:
         """Somebody wants it to stop."""
@@ -192,11 +193,11 @@ class LiveRun(KnownRun):
             return []
         if record.state is RunState.ENDING and self._patience_us and self.away:
             self._patience_us = 0  # the load is over: what remains is to wait for agents that are away
-            return self._notice("waits no longer for agents that are away")
+            return self.notice("waits no longer for agents that are away", EventKind.NOTE)
         if not now and (record.stop is not None or record.state is RunState.ENDING):
             return []
         stop(record, Stop.HARD if now else Stop.GRACEFUL, self.age_us(self._ticked_us))
-        return [*self.save(), *self._notice(tell_stop(record))]
+        return [*self.save(), *self.notice(tell_stop(record), EventKind.STOP)]
 
     def refuse(self, trouble: Trouble) -> list[Effect]:
         """It can't be run."""
@@ -226,7 +227,12 @@ class LiveRun(KnownRun):
         told = rescue.look(self.record, self.fold, now_us - (self._ticked_us or now_us), self.age_us(now_us) or 0)
         self._ticked_us = now_us
         if told is not None:
-            effects += [*self._notice(told), *self.settle(now_us), *self.save(fold=True), *self._advance(now_us)]
+            effects += [
+                *self.notice(told, EventKind.AGENT),
+                *self.settle(now_us),
+                *self.save(fold=True),
+                *self._advance(now_us),
+            ]
         if now_us - self._settled_us >= SETTLE_US:
             self._settled_us = now_us
             effects += self.settle(now_us)
@@ -294,7 +300,7 @@ class LiveRun(KnownRun):
             return [*joined, *self._start(record.phase + 1, now_us)]
         record.state = RunState.ENDING
         awaited = tell_wait(record, self.away, now_us)
-        return self.save() if awaited is None else [*self.save(), *self._notice(awaited)]
+        return self.save() if awaited is None else [*self.save(), *self.notice(awaited, EventKind.NOTE, now_us)]
 
     def _seat_joiners(self, now_us: int) -> list[Effect]:
         if not handover.let_join(self.record, self.age_us(now_us) or 0):
@@ -311,9 +317,10 @@ class LiveRun(KnownRun):
         self.chronicle.gone_workers += range(seat.first, seat.first + seat.workers)
         told = f"agent {seat.agent} {reason}"
         if record.state is RunState.ENDING:
-            return [*self.save(), *self._notice(f"{told}; waiting {format_duration(PATIENCE_US)} for its results")]
+            told += f"; waiting {format_duration(PATIENCE_US)} for its results"
+            return [*self.save(), *self.notice(told, EventKind.AGENT, now_us)]
         became, warning = handover.take_over(record, seat)
-        notice = self._notice(told + became)
+        notice = self.notice(told + became, EventKind.AGENT, now_us)
         if warning is not None:
             self.fold.warn(warning)
             notice += self.settle(now_us)
@@ -324,7 +331,7 @@ class LiveRun(KnownRun):
             self.unfit.add(seat.incarnation)
             handover.drop(self.record, seat, self.age_us(now_us) or 0)
             release = ToSeat(seat.incarnation, Release(run=self.id, incarnation=seat.incarnation))
-            told = self._notice(f"agent {seat.agent} can't join: {trouble.message}")
+            told = self.notice(f"agent {seat.agent} can't join: {trouble.message}", EventKind.AGENT, now_us)
             return [*self.save(), *told, release, *self._advance(now_us)]
         others = [each for each in self.record.seats if each is not seat]
         if self.record.state is RunState.RUNNING and any(each.phase >= 0 or each.lost is not None for each in others):

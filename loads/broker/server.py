@@ -34,6 +34,7 @@ from loads.broker.events import (
     Obtain,
     Obtained,
     Recall,
+    Recollection,
     Report,
     Said,
     Save,
@@ -47,8 +48,8 @@ from loads.broker.events import (
 from loads.broker.gate import Gate
 from loads.broker.keeping import checkpoint_of, line_rows, lines_of, restored, row_of
 from loads.broker.reads import Reads
-from loads.broker.record import RunRecord
-from loads.broker.records import FINAL, AddBatch, AddLines, Job, SaveRun
+from loads.broker.record import RunRecord, points_of
+from loads.broker.records import FINAL, AddBatch, AddLines, Job, SaveRun, SpanKey
 from loads.broker.records import Keep as KeepRuns
 from loads.broker.router import Router
 from loads.broker.state import BrokerState
@@ -116,7 +117,7 @@ class Server:
         self._handling = False
         self._reads = Reads(store, self._router.send, self._spawn, self._flooded)
         self._pulls = Pulls(archives, self._router.send, self._obtained)
-        self._points: dict[str, dict[tuple[int, int], bytes]] = {}
+        self._points: dict[str, dict[SpanKey, bytes]] = {}
         self._lines: dict[str, int] = {}
         self._writing: set[str] = set()
         """Runs whose checkpoint is on its way to the disk: one is enough."""
@@ -274,7 +275,7 @@ class Server:
                 self._gate.note(event, who, dict(details))
             case Obtain(run, bundle, peer):
                 self._pulls.obtain(run, bundle, peer, _now_us())
-            case Recall() | Report():
+            case Recall() | Report() | Recollection():
                 self._reads.ask(effect)
             case Log(text):
                 self._say(plain(text))
@@ -313,7 +314,7 @@ class Server:
             return []
         if checkpoint is None or run.fold.result is None:
             return []
-        self._points[run_id] = dict(run.fold.result.timeline.packed)
+        self._points[run_id] = points_of(run.fold.result)
         jobs: list[Job] = [checkpoint]
         chronicle = run.chronicle
         fresh, chronicle.fresh_lines = chronicle.fresh_lines, []

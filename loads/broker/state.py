@@ -38,10 +38,12 @@ from loads.broker.names import new_name
 from loads.broker.notes import agent_joined, run_ended, run_submitted, runs_stopped
 from loads.broker.peers import Peer, Peers
 from loads.broker.queue import reservation
+from loads.broker.recollecting import recollect
 from loads.broker.record import RunRecord
 from loads.broker.run import LiveRun
 from loads.broker.serving import give_up, serve
 from loads.broker.views import Broker, busy, busy_names, find_run, status
+from loads.metrics.events import EventKind
 from loads.wire.cluster import (
     Accepted,
     Ask,
@@ -56,6 +58,7 @@ from loads.wire.cluster import (
     Enlisted,
     Follow,
     Hello,
+    Recollect,
     Refused,
     Release,
     RunState,
@@ -124,7 +127,7 @@ class BrokerState:
             case NotObtained(run, trouble) | Spoiled(run, trouble) if run in self.runs:
                 return self.runs[run].refuse(trouble)
             case StoreTrouble(text):
-                return self._store_trouble(text)
+                return self._store_trouble(text, now_us)
             case Tick():
                 return self._tick(now_us)
         return []
@@ -159,6 +162,8 @@ class BrokerState:
                 return self._follow(name, peer, run, now_us)
             case Cease(run, now):
                 return self._cease(name, peer, run, now)
+            case Recollect():
+                return recollect(self.runs, name, message, self.broker.piece_bytes)
             case Ask(runs):
                 return [Report(name, status(self.broker, self._trouble, self.agents, self.runs, now_us), runs)]
         return []
@@ -225,8 +230,8 @@ class BrokerState:
             for run in self.runs.values():
                 for incarnation in self.agents.spoken_for(agent) if run.away else ():
                     effects += run.back(incarnation, anew=incarnation != agent.enlist.incarnation)
-            was_busy, agent.load, agent.standing = agent.standing is not None, beat.load, beat.standing
-            agent.leaving = beat.leaving
+            was_busy = agent.standing is not None
+            agent.heed(beat)
             if beat.standing is not None:
                 effects += self._stands(beat.standing, now_us)
             else:
@@ -295,7 +300,7 @@ class BrokerState:
         who = submit.who
         log = Log(f"{run_id}: submitted by {who.user} of {who.host}: {' '.join(submit.spec.targets)}")
         if trouble is not None:
-            run.chronicle.notices.append(f"waiting: {trouble.message}")
+            run.notice(f"waiting: {trouble.message}")
         return [log, run_submitted(run, self.peers.by_name[name].who), *run.save(), *self._obtain(run, name)]
 
     def _obtain(self, run: LiveRun, name: bytes) -> list[Effect]:
@@ -354,13 +359,13 @@ class BrokerState:
             return [*addressed, *self._serve_queue(now_us)]
         return effects
 
-    def _store_trouble(self, text: str | None) -> list[Effect]:
+    def _store_trouble(self, text: str | None, now_us: int) -> list[Effect]:
         if text == self._trouble:
             return []
         self._trouble = text
         told = f"the broker can't write results down: {text}" if text is not None else "the broker can write again"
         for run in self.runs.values():
-            run.chronicle.notices.append(told)
+            run.notice(told, EventKind.WARNING, now_us)
         return [Log(told)]
 
     # Time.

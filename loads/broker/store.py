@@ -47,6 +47,7 @@ from loads.broker.records import (
     LineRow,
     RunRow,
     SaveRun,
+    SpanKey,
     StoredRun,
     parse_keep,
 )
@@ -63,7 +64,7 @@ from loads.broker.tables import (
     upsert,
 )
 from loads.errors import LoadsError
-from loads.wire.cluster import RunState
+from loads.wire.cluster import RunState, Track
 
 __all__ = [
     "AddBatch",
@@ -88,7 +89,10 @@ _FOLDED: Final = delete(JOURNAL).where(
     JOURNAL.c.seq <= bindparam("through"),
 )
 _NO_POINT: Final = delete(POINTS).where(
-    POINTS.c.run == bindparam("of_run"), POINTS.c.t_us == bindparam("at_us"), POINTS.c.width_us == bindparam("wide_us")
+    POINTS.c.run == bindparam("of_run"),
+    POINTS.c.track == bindparam("of_track"),
+    POINTS.c.t_us == bindparam("at_us"),
+    POINTS.c.width_us == bindparam("wide_us"),
 )
 _OLD_LINES: Final = delete(LINES).where(
     LINES.c.run == bindparam("of_run"),
@@ -164,11 +168,14 @@ class Store:
         """The snapshot and points for what they were folded from."""
         blob = {"run": checkpoint.run, "version": checkpoint.version}
         self._put(connection, SNAPSHOTS, [{**blob, "at": datetime.now(UTC), "data": checkpoint.snapshot}])
-        gone = [{"of_run": checkpoint.run, "at_us": t_us, "wide_us": width_us} for t_us, width_us in checkpoint.removed]
+        gone = [
+            {"of_run": checkpoint.run, "of_track": track, "at_us": t_us, "wide_us": width_us}
+            for track, t_us, width_us in checkpoint.removed
+        ]
         _execute(connection, _NO_POINT, gone)
         points = [
-            {**blob, "t_us": t_us, "width_us": width_us, "data": data}
-            for (t_us, width_us), data in checkpoint.points.items()
+            {**blob, "track": track, "t_us": t_us, "width_us": width_us, "data": data}
+            for (track, t_us, width_us), data in checkpoint.points.items()
         ]
         self._put(connection, POINTS, points)
         folded = [
@@ -184,13 +191,35 @@ class Store:
         """All runs in no state of `final`, the oldest first: what a broker that starts goes on with."""
         with self._transaction("read") as connection:
             query = select(RUNS).where(RUNS.c.state.not_in(final)).order_by(RUNS.c.created_at, RUNS.c.id)
-            return [_load(connection, row) for row in _rows(connection, query)]
+            return [_load(connection, row, tuple(Track)) for row in _rows(connection, query)]
 
-    def load(self, run: str) -> StoredRun | None:
-        """All that is stored of `run`; None: it is not there."""
+    def load(self, run: str, tracks: Collection[Track] = tuple(Track)) -> StoredRun | None:
+        """All that is stored of `run`, of its points those of `tracks`; None: it is not there."""
         with self._transaction("read") as connection:
             found = _rows(connection, select(RUNS).where(RUNS.c.id == run))
-            return _load(connection, found[0]) if found else None
+            return _load(connection, found[0], tracks) if found else None
+
+    def points(
+        self, run: str, tracks: Collection[Track], before_us: int | None, most_bytes: int
+    ) -> tuple[list[tuple[SpanKey, bytes]], bool]:
+        """Points of `run` that begin before `before_us` (None: from the end on), the latest first; are there more?
+
+        All that begin at one time, and then those before, until it is `most_bytes`.
+        """
+        wanted = (POINTS.c.run == run) & POINTS.c.track.in_(tracks)
+        if before_us is not None:
+            wanted &= POINTS.c.t_us < before_us
+        with self._transaction("read") as connection:
+            sizes = connection.execute(
+                select(POINTS.c.t_us, func.sum(func.length(POINTS.c.data)))
+                .where(wanted)
+                .group_by(POINTS.c.t_us)
+                .order_by(POINTS.c.t_us.desc())
+            ).all()
+            from_us, more = _cut([(int(t_us), int(size)) for t_us, size in sizes], most_bytes)
+            query = select(POINTS.c.track, POINTS.c.t_us, POINTS.c.width_us, POINTS.c.data)
+            rows = connection.execute(query.where(wanted, POINTS.c.t_us >= from_us).order_by(POINTS.c.t_us.desc()))
+            return [((row.track, row.t_us, row.width_us), row.data) for row in rows], more
 
     def runs(self, limit: int) -> list[RunRow]:
         """The newest runs, the newest first."""
@@ -279,13 +308,24 @@ def _rows(connection: Connection, query: Any) -> list[RunRow]:
     return [RunRow(**row._mapping) for row in connection.execute(query)]
 
 
-def _load(connection: Connection, row: RunRow) -> StoredRun:
+def _cut(sizes: Sequence[tuple[int, int]], most_bytes: int) -> tuple[int, bool]:
+    """From which of these times on, the latest of which is first, it is `most_bytes`; and whether some are left."""
+    total = 0
+    for number, (t_us, size) in enumerate(sizes, 1):
+        total += size
+        if total >= most_bytes:
+            return t_us, number < len(sizes)
+    return 0, False
+
+
+def _load(connection: Connection, row: RunRow, tracks: Collection[Track]) -> StoredRun:
     """`row` with all that belongs to it."""
 
     def of(table: Table, *columns: Any) -> Any:
         return select(*columns).where(table.c.run == row.id)
 
-    points = connection.execute(of(POINTS, POINTS.c.t_us, POINTS.c.width_us, POINTS.c.data, POINTS.c.version)).all()
+    point = (POINTS.c.track, POINTS.c.t_us, POINTS.c.width_us, POINTS.c.data, POINTS.c.version)
+    points = connection.execute(of(POINTS, *point).where(POINTS.c.track.in_(tracks))).all()
     columns = (JOURNAL.c.incarnation, JOURNAL.c.seq, JOURNAL.c.data, JOURNAL.c.version)
     journal = connection.execute(of(JOURNAL, *columns).order_by(JOURNAL.c.arrival)).all()
     lines = connection.execute(
@@ -297,7 +337,7 @@ def _load(connection: Connection, row: RunRow) -> StoredRun:
     return StoredRun(
         row=row,
         snapshot=None if snapshot is None else snapshot.data,
-        points={(each.t_us, each.width_us): each.data for each in points},
+        points={(each.track, each.t_us, each.width_us): each.data for each in points},
         lines=tuple(LineRow(*line) for line in lines),
         journal=tuple((each.incarnation, each.seq, each.data) for each in journal),
         watermarks={each.incarnation: each.seq for each in marks},

@@ -3,7 +3,7 @@
     runs ──┬── watermarks   the last batch of each incarnation
            ├── journal      batches as they came; a few seconds of them
            ├── snapshots    what was folded of all batches before
-           ├── points       the same along the run's time
+           ├── points       the same along the run's time: in total, by series, by machine
            └── lines        the latest that was printed
 
 A row of `runs` takes all of its run with it when it goes. Whoever changes anything here raises `STORE_VERSION`.
@@ -34,9 +34,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from loads.metrics.verdict import Verdict
 from loads.units import sendable
-from loads.wire.cluster import RunState
+from loads.wire.cluster import RunState, Track
 
-STORE_VERSION: Final = 1
+STORE_VERSION: Final = 2
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -92,7 +92,7 @@ class _Names(TypeDecorator[tuple[str, ...]]):
         return None if value is None else tuple(json.loads(value))
 
 
-def _one_of(kind: type[RunState] | type[Verdict]) -> Enum:
+def _one_of(kind: type[RunState] | type[Verdict] | type[Track]) -> Enum:
     """A text: the value of a member of `kind`."""
     return Enum(kind, native_enum=False, length=40, values_callable=lambda members: [each.value for each in members])
 
@@ -156,6 +156,7 @@ POINTS: Final = Table(
     "points",
     METADATA,
     _run(),
+    Column("track", _one_of(Track), primary_key=True),
     Column("t_us", BigInteger, primary_key=True, autoincrement=False),
     Column("width_us", BigInteger, primary_key=True, autoincrement=False),
     Column("version", Integer, nullable=False),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from loads.broker.agents import Agents
+from loads.broker.recollecting import PIECE_BYTES
 from loads.broker.run import LiveRun
 from loads.wire.cluster import RunStatus, Status
 
@@ -17,7 +18,8 @@ Runs = Mapping[str, LiveRun]
 class Broker:
     """What a broker is. `clock` names the clock of `now_us`, `wall` gives the time of day for one of its times.
 
-    `listens` are its addresses; `insecure`: one of them lets in whoever can reach it.
+    `listens` are its addresses; `insecure`: one of them lets in whoever can reach it. `piece_bytes`: about so much of a
+    run over time it tells at once.
     """
 
     incarnation: int
@@ -30,6 +32,7 @@ class Broker:
     started_us: int
     listens: tuple[str, ...] = ()
     insecure: bool = False
+    piece_bytes: int = PIECE_BYTES
 
 
 def find_run(runs: Runs, name: str | None) -> LiveRun | None:
@@ -77,4 +80,7 @@ def _status_of(run: LiveRun, now_us: int) -> RunStatus:
         targets=record.submit.spec.targets,
         agents=tuple(seat.agent for seat in record.seats),
         elapsed_us=run.age_us(now_us),
+        name=record.submit.spec.name,
+        tags=record.submit.spec.tags,
+        users=None if record.info is None else record.info.users,
     )

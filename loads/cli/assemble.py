@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from loads.cli.beside import Beside, page_options
 from loads.cli.cluster import OnCluster, cluster_options, is_on_cluster
 from loads.cli.http import http_options
 from loads.cli.layers import name_nearby
+from loads.cli.outputs import Output, is_writable, not_writable, parse_outputs
 from loads.errors import UsageError
 from loads.metrics.expressions import MAX_THRESHOLDS, parse_thresholds
 from loads.metrics.rules import Rules
@@ -23,7 +25,7 @@ from loads.metrics.threshold import Threshold
 from loads.plan.config import Config
 from loads.plan.load import DEFAULT_GRACEFUL_STOP_US, LoadOptions, find_problems, in_whole_seconds_us
 from loads.plan.pacer import RateStage
-from loads.plan.settings import DEFAULT_LOG_LEVEL, MAX_LOST, SETTINGS
+from loads.plan.settings import DEFAULT_LOG_LEVEL, MAX_LOST, MAX_TAGS, SETTINGS, parse_tag
 from loads.runner.spec import new_seed
 from loads.units import US_PER_S, format_duration, sendable
 from loads.wire.run import RunSpec
@@ -36,12 +38,13 @@ _LONG_NUMBER: Final = re.compile(r"(\d[\d.,]{39})[\d.,]+", re.ASCII)
 
 @dataclass(frozen=True)
 class Wanted:
-    """A run as it was asked for. An output of None is the standard output, a cluster of None this machine."""
+    """A run as it was asked for. A cluster of None is this machine; `page` is to be shown beside it."""
 
     spec: RunSpec
-    outputs: list[Path | None]
+    outputs: list[Output]
     quiet: bool
     cluster: OnCluster | None = None
+    page: Beside | None = None
 
 
 def assemble(config: Config, *, detach: bool = False) -> Wanted:
@@ -61,6 +64,8 @@ def assemble(config: Config, *, detach: bool = False) -> Wanted:
     env = _variables(config, problems)
     http = http_options(config, problems, here=not is_on_cluster(config))
     cluster = cluster_options(config, problems, detach=detach)
+    tags = _tags(config, problems)
+    page = page_options(config, problems, detach=detach)
     if not config["targets"] and not problems:
         hint = "say which tests to run, like loads-runner shop.TestShop.test_home, or set targets in a configuration"
         problems.append(UsageError("there is no target", hint))
@@ -82,8 +87,21 @@ def assemble(config: Config, *, detach: bool = False) -> Wanted:
         http=http,
         env=env,
         rules=rules,
+        name=config["name"] or "",
+        tags=tags,
     )
-    return Wanted(spec, outputs, bool(config["quiet"]), cluster)
+    return Wanted(spec, outputs, bool(config["quiet"]), cluster, page)
+
+
+def _tags(config: Config, problems: list[UsageError]) -> dict[str, str]:
+    """What --tag says, by key."""
+    origin, tags = config.origin("tag"), dict[str, str]()
+    for key, value in map(parse_tag, config["tag"] or ()):
+        if tags.setdefault(key, value) != value:
+            problems.append(UsageError(f"{origin} {key} is given twice", "a tag has one value: leave one of them out"))
+    if len(tags) > MAX_TAGS:
+        problems.append(UsageError(f"{origin}: {len(tags)} tags are too many", f"{MAX_TAGS} are allowed"))
+    return tags
 
 
 def _load_options(config: Config) -> LoadOptions:
@@ -175,23 +193,9 @@ def _importable(config: Config, problems: list[UsageError]) -> list[str]:
     return list(dict.fromkeys(directories))
 
 
-def find_outputs(config: Config, problems: list[UsageError]) -> list[Path | None]:
-    """The files of each ``json=FILE``; checked now, so that no result is lost later."""
-    origin, outputs = config.origin("output"), list[Path | None]()
-    for text in config["output"] or ():
-        kind, equals, name = text.partition("=")
-        if kind != "json" or not equals or not name:
-            problems.append(
-                UsageError(
-                    f"{origin} {text!r} is not json=FILE", "like json=result.json, or json=- for the standard output"
-                )
-            )
-            continue
-        path = None if name == "-" else Path(name)
-        if path is not None and not _writable(path):
-            problems.append(_not_writable(f"{origin} {text}", path))
-        outputs.append(path)
-    return outputs
+def find_outputs(config: Config, problems: list[UsageError]) -> list[Output]:
+    """The file of each ``KIND=FILE``; checked now, so that no result is lost later."""
+    return parse_outputs(config["output"] or (), config.origin("output"), problems)
 
 
 def _variables(config: Config, problems: list[UsageError]) -> dict[str, str]:
@@ -229,16 +233,6 @@ def _log_file(config: Config, problems: list[UsageError]) -> str | None:
     if name is None:
         return None
     path = Path(name)
-    if not _writable(path):
-        problems.append(_not_writable(f"{config.origin('log-file')} {name}", path))
+    if not is_writable(path):
+        problems.append(not_writable(f"{config.origin('log-file')} {name}", path))
     return str(path.absolute())
-
-
-def _not_writable(named: str, path: Path) -> UsageError:
-    return UsageError(f"{named}: {path} can't be written", "give a file in a directory that is yours")
-
-
-def _writable(path: Path) -> bool:
-    """Whether `path` can be written; it is not touched."""
-    probed = path if path.exists() else path.parent
-    return not path.is_dir() and probed.exists() and os.access(probed, os.W_OK)

@@ -8,11 +8,14 @@ import secrets
 import socket
 import tempfile
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from loads.cli.beside import Beside
 from loads.cli.joined import CLIENT, passed_over, usual_endpoint, with_key
 from loads.cli.outcome import open_screen, program, tell
+from loads.cli.outputs import Outputs, needs_details, takes_stdout
 from loads.cli.reach import Through, Where, opened, remote_of, told_to
 from loads.cli.terminal import show
 from loads.errors import ExitCode, LoadsError, UsageError
@@ -110,34 +113,32 @@ def cluster_options(config: Config, problems: list[UsageError], *, detach: bool)
     )
 
 
-def run_on_cluster(spec: RunSpec, cluster: OnCluster, outputs: list[Path | None], *, quiet: bool) -> ExitCode:
+def run_on_cluster(
+    spec: RunSpec, cluster: OnCluster, outputs: Outputs, page: Beside | None, *, quiet: bool
+) -> ExitCode:
     """Pack the tests, submit the run and follow it."""
-    import asyncio
-
+    from loads.cli.followed import followed, through_broker
     from loads.cli.keyboard import ask_key, somebody_is_there
     from loads.runner.remote import run_remote
 
     with opened(cluster.endpoint) as endpoint, tempfile.TemporaryDirectory(prefix="loads-") as directory:
         packed = _pack(spec, cluster, Path(directory))
-        screen = open_screen(quiet=quiet, to_stdout=None in outputs)
-        try:
-            with told_to(endpoint, screen.noticed):
-                outcome = asyncio.run(
-                    run_remote(
-                        _submission(spec, cluster, packed),
-                        packed,
-                        endpoint,
-                        screen,
-                        detach=cluster.detach,
-                        ask=ask_key if somebody_is_there() else None,
-                    )
-                )
-        finally:
-            screen.close()
-    return finish(outcome, endpoint, outputs, quiet=quiet)
+        screen = open_screen(quiet=quiet, to_stdout=takes_stdout(outputs))
+        start = partial(
+            run_remote,
+            _submission(spec, cluster, packed),
+            packed,
+            endpoint,
+            detach=cluster.detach,
+            detailed=page is not None or needs_details(outputs),
+            ask=ask_key if somebody_is_there() else None,
+        )
+        end = partial(finish, endpoint=endpoint, outputs=outputs, quiet=quiet)
+        with told_to(endpoint, screen.noticed):
+            return followed(start, screen, end, page, through_broker(endpoint), str(endpoint))
 
 
-def finish(outcome: Result | Detached, endpoint: Endpoint, outputs: list[Path | None], *, quiet: bool) -> ExitCode:
+def finish(outcome: Result | Detached, endpoint: Endpoint, outputs: Outputs, *, quiet: bool) -> ExitCode:
     """The end of the command for a run that ended, or was left alone."""
     from loads.runner.following import Detached
 
@@ -148,7 +149,8 @@ def finish(outcome: Result | Detached, endpoint: Endpoint, outputs: list[Path | 
         where = f" {endpoint.remote.again()}"
     else:
         where = "" if endpoint == usual_endpoint(CLIENT) else f" --broker {endpoint}"
-    show(f"Run {outcome.run} goes on. To follow it: {attach} {outcome.run}{where}", on_error_stream=None in outputs)
+    told = f"Run {outcome.run} goes on. To follow it: {attach} {outcome.run}{where}"
+    show(told, on_error_stream=takes_stdout(outputs))
     return ExitCode.PASSED
 
 
@@ -241,7 +243,7 @@ def _conflicts(config: Config, *, detach: bool) -> list[UsageError]:
         problems.append(
             UsageError(
                 "--detach and --output exclude each other",
-                "nobody waits for the result; loads show RUN --output json=FILE writes it later",
+                "nobody waits for the result; loads show RUN --output KIND=FILE writes it later",
             )
         )
     return problems

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import click
@@ -14,12 +13,14 @@ import loads
 from loads.cli.cluster import broker_of
 from loads.cli.layers import read_layers
 from loads.cli.options import LATEST, with_ssh
+from loads.cli.outputs import Output
 from loads.cli.reach import opened
 from loads.cli.runner import serve
 from loads.cli.terminal import show as show_line
 from loads.errors import ExitCode, UsageError
+from loads.metrics.verdict import Verdict
 from loads.plan.config import Config
-from loads.plan.settings import SETTINGS
+from loads.plan.settings import SETTINGS, parse_tag
 from loads.wire.endpoint import default_endpoint
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -27,10 +28,11 @@ _ELSEWHERE = {
     "run": "loads.cli.runner",
     "broker": "loads.cli.broker",
     "agent": "loads.cli.agent",
+    "web": "loads.cli.web",
     "keys": "loads.cli.access",
 }
 """Commands that are programs of their own, too. Imported when they are used: see `inline`."""
-_ORDER = ("run", "broker", "agent", "keys", "status", "runs", "attach", "stop", "show", "where")
+_ORDER = ("run", "broker", "agent", "web", "keys", "status", "runs", "attach", "stop", "show", "report", "where")
 
 EPILOG = """\
 \b
@@ -80,8 +82,8 @@ _output = click.option(
     "--output",
     default=None,
     multiple=True,
-    metavar="json=FILE",
-    help="Write the result; FILE may be - for the standard output. Repeatable.",
+    metavar="KIND=FILE",
+    help="Write the result, as json or html; FILE may be - for the standard output. Repeatable.",
 )
 
 
@@ -109,27 +111,43 @@ def status(**way: Any) -> ExitCode:
 @click.option(
     "-n", "--number", default=20, type=click.IntRange(0, 10_000), metavar="N", help="So many that ended.  [default: 20]"
 )
-def runs(number: int, **way: Any) -> ExitCode:
+@click.option("--name", default=None, metavar="TEXT", help="Only those with this in the name that --name gave them.")
+@click.option("--tag", multiple=True, metavar="KEY=VALUE", help="Only those with this --tag. Repeatable: all of them.")
+@click.option(
+    "--verdict",
+    default=None,
+    type=click.Choice([each.value for each in Verdict], case_sensitive=False),
+    help="Only those that ended so.",
+)
+def runs(number: int, name: str | None, tag: tuple[str, ...], verdict: str | None, **way: Any) -> ExitCode:
     """List the runs that go on and the last ones that ended."""
     from loads.cli.orders import runs as show_runs
+    from loads.report.cluster import Sought
 
+    sought = Sought(name or "", dict(map(parse_tag, tag)), verdict)
     with opened(broker_of(_read(**way))) as endpoint:
-        return show_runs(endpoint, number)
+        return show_runs(endpoint, number, sought)
 
 
 @command.command(context_settings=_CONTEXT)
 @click.argument("run", default=LATEST, metavar="[RUN]")
 @_broker
 @_output
+@click.option("--web/--no-web", default=None, help="Show it in a browser, too: the link to its page is printed.")
+@click.option("--web-port", default=None, metavar="N", help="With --web: the page's port; 0: any that is free.")
 @click.option("--quiet/--no-quiet", default=None, help="Show nothing but errors.")
-def attach(run: str, output: tuple[str, ...], quiet: bool | None, **way: Any) -> ExitCode:
+def attach(run: str, output: tuple[str, ...], **typed: Any) -> ExitCode:
     """Follow a run to its end, or the latest. Ends as the run does."""
+    from loads.cli.beside import page_options
     from loads.cli.orders import attach as follow
 
-    config = _read(**way, output=output, quiet=quiet)
-    outputs = _outputs(config)
+    config = _read(**typed, output=output)
+    outputs, problems = _outputs(config), list[UsageError]()
+    page = page_options(config, problems, detach=False)
+    if problems:
+        raise UsageError.of(problems)
     with opened(broker_of(config)) as endpoint:
-        return follow(endpoint, run, outputs, quiet=bool(config["quiet"]))
+        return follow(endpoint, run, outputs, page, quiet=bool(config["quiet"]))
 
 
 @command.command(context_settings=_CONTEXT)
@@ -159,6 +177,24 @@ def show(run: str, output: tuple[str, ...], **way: Any) -> ExitCode:
         return show_run(endpoint, None if run == LATEST else run, outputs)
 
 
+@command.command(context_settings=_CONTEXT)
+@click.argument("run", default=LATEST, metavar="[RUN]")
+@_broker
+@click.option(
+    "--output",
+    default=None,
+    metavar="FILE",
+    help="Where it goes; - is the standard output.  [default: loads-RUN.html, here]",
+)
+def report(run: str, output: str | None, **way: Any) -> ExitCode:
+    """Write the report of a run that ended, or the latest: one HTML file with all of its charts."""
+    from loads.cli.orders import report_run
+
+    config = _read(**way)
+    with opened(broker_of(config)) as endpoint:
+        return report_run(endpoint, None if run == LATEST else run, output)
+
+
 def _read(**typed: Any) -> Config:
     """What was typed over the environment and the file, as for a run."""
     options = {name.replace("-", "_"): None for name in SETTINGS}
@@ -168,7 +204,7 @@ def _read(**typed: Any) -> Config:
     return config
 
 
-def _outputs(config: Config) -> list[Path | None]:
+def _outputs(config: Config) -> list[Output]:
     from loads.cli.assemble import find_outputs
 
     problems: list[UsageError] = []

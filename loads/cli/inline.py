@@ -19,6 +19,7 @@ from loads.metrics.verdict import Stop as HowStopped
 from loads.plan.share import WHOLE
 from loads.plan.spec import Plan
 from loads.runner.follow import tell_set_up
+from loads.runner.notes import Notes
 from loads.runner.spec import TestsRefused, plan_here
 from loads.units import US_PER_S
 from loads.wire.messages import (
@@ -69,6 +70,7 @@ class _InlineRun:
         self._said: list[Up] = []
         self._result: Result | None = None
         self._guard: Guard | None = None
+        self._notes: Notes | None = None
         self._run_at_us = 0
         self._once: tuple[str, ...] = ()
 
@@ -79,7 +81,7 @@ class _InlineRun:
         self._follower.planned(result)
         tell_set_up(self._follower, loaded)
         signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        before = {number: signal.signal(number, lambda *_: self._interrupt(result)) for number in signals}
+        before = {number: signal.signal(number, lambda which, _: self._interrupt(result, which)) for number in signals}
         try:
             self._go_through(plan, result)
         finally:
@@ -89,6 +91,8 @@ class _InlineRun:
         result.duration_us = max(phases, default=0)
         assert self._guard is not None
         self._guard.conclude()
+        if self._notes is not None:
+            self._notes.crossings()
         result.conclude(result.stop)
         return result
 
@@ -103,7 +107,7 @@ class _InlineRun:
         assert isinstance(answer, Loaded)
         plan, info = plan_here(self._spec, answer, 0)
         self._result = Result(info=info)
-        self._guard = Guard(self._result, info.rules)
+        self._guard, self._notes = Guard(self._result, info.rules), Notes(self._result)
         return plan, self._result, answer
 
     def _go_through(self, plan: Plan, result: Result) -> None:
@@ -156,7 +160,7 @@ class _InlineRun:
         result.add(message.t_us, message.summary, 0, message.health)
         if result.stop is None and has_failed_enough(self._spec, result):
             result.stop = HowStopped.FAILURES
-            self._follower.noticed(f"stopping after {result.trouble:,} failures and errors")
+            self._tell_stop(f"stopping after {result.trouble:,} failures and errors")
             self._worker.stop(Stop(now=False))
         self._hold_thresholds(result, message)
 
@@ -166,12 +170,15 @@ class _InlineRun:
             return
         self._guard.add(delta.t_us, delta.summary)
         elapsed_us = time.monotonic_ns() // 1_000 - self._run_at_us
-        if self._guard.look(delta.t_us + US_PER_S, elapsed_us) and result.stop is None:
+        crossed = self._guard.look(delta.t_us + US_PER_S, elapsed_us)
+        if self._notes is not None:
+            self._notes.crossings()
+        if crossed and result.stop is None:
             result.stop = HowStopped.THRESHOLD
-            self._follower.noticed(tell_crossed(result))
+            self._tell_stop(tell_crossed(result))
             self._worker.stop(Stop(now=False, grace_us=ABORT_GRACE_US))
 
-    def _interrupt(self, result: Result) -> None:
+    def _interrupt(self, result: Result, number: int) -> None:
         """What Ctrl-C does: gracefully first, at once the second time."""
         if result.stop is HowStopped.HARD:
             os._exit(int(ExitCode.INTERRUPTED))  # the test lets nothing else happen
@@ -180,4 +187,11 @@ class _InlineRun:
         self._follower.noticed(
             "stopping at once; once more to leave without a result" if hard else "stopping; once more to stop at once"
         )
+        if self._notes is not None and self._run_at_us:
+            self._notes.asked(number, time.monotonic_ns() // 1_000 - self._run_at_us, now=hard)
         self._worker.stop(Stop(now=hard))
+
+    def _tell_stop(self, text: str) -> None:
+        self._follower.noticed(text)
+        if self._notes is not None and self._run_at_us:
+            self._notes.stopped(text, time.monotonic_ns() // 1_000 - self._run_at_us)

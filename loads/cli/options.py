@@ -16,7 +16,7 @@ import click
 
 from loads.plan.config import Text
 from loads.plan.http import DnsPolicy
-from loads.plan.settings import LOG_LEVELS, SETTINGS
+from loads.plan.settings import LOG_LEVELS, SETTINGS, WEB_PORT
 
 _MOST_FILES = 500
 _MOST_DIRECTORIES = 1_000
@@ -276,10 +276,27 @@ _OPTIONS: list[Callable[[Command], Command]] = [
         "--log-file", metavar="FILE", type=_PATH, help="Where the tests' log records go, instead of the standard error."
     ),
     _option(
+        "--name",
+        metavar="TEXT",
+        help="What this run is called in lists of runs, on the page and in the report.",
+    ),
+    _option(
+        "--tag",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Something to find the run by, like branch=main. Repeatable.",
+    ),
+    _option(
         "--output",
         multiple=True,
-        metavar="json=FILE",
-        help="Write the result; FILE may be - for the standard output. Repeatable.",
+        metavar="KIND=FILE",
+        help="Write the result, as json or html; FILE may be - for the standard output. Repeatable.",
+    ),
+    _option("--web/--no-web", help="Show the run in a browser, too: the link to its page is printed."),
+    _option(
+        "--web-port",
+        metavar="N",
+        help=f"With --web: the page's port; 0: any that is free.  [default: {WEB_PORT}, or any free one]",
     ),
     _option("--quiet/--no-quiet", help="Show nothing but errors."),
     _option(

@@ -9,23 +9,28 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
+from functools import partial
 from typing import Any
 
+from loads.cli.beside import Beside, page_options
 from loads.cli.cluster import broker_of, finish, this_person
 from loads.cli.options import LATEST, given_settings
 from loads.cli.outcome import complain, open_screen, write
+from loads.cli.outputs import Outputs, check_report, named_after, needs_details, report_to, takes_stdout
+from loads.cli.outputs import write as write_all
 from loads.cli.reach import WAY, opened, told_to
 from loads.cli.terminal import say, show
 from loads.errors import ExitCode, UsageError
 from loads.plan.config import Config
 from loads.plan.settings import SETTINGS
+from loads.report.cluster import Sought
 from loads.wire.endpoint import Endpoint
 
 _ENDED_RUNS = 10
+_ALL_RUNS = 10_000
+"""As many as a broker tells of."""
 _ORDERS = ("attach", "stop", "purge_broker", "ping_broker", "check_cluster")
-_WITH_ATTACH = WAY | {"output", "quiet"}
-Outputs = list[Path | None]
+_WITH_ATTACH = WAY | {"output", "web", "web-port", "quiet"}
 
 
 def order_of(options: Mapping[str, Any]) -> str | None:
@@ -46,7 +51,7 @@ def order_of(options: Mapping[str, Any]) -> str | None:
     typed = [SETTINGS[name].flag for name in given_settings(options) if name not in allowed]
     typed += [f"--{name}" for name, key in _RUNS.items() if options[key]]
     if typed:
-        hint = "it runs nothing; only --broker, --ssh, --output and --quiet go with it"
+        hint = "it runs nothing; only --broker, --ssh, --output, --web and --quiet go with it"
         if given != ["attach"]:
             hint = "it runs nothing; only --broker and --ssh go with it"
         raise UsageError(f"{flags[0]} and {typed[0]} exclude each other", hint)
@@ -58,12 +63,14 @@ _RUNS = {"detach": "detach", "show-plan": "show_plan", "list": "list_tests"}
 
 def obey(order: str, options: Mapping[str, Any], config: Config, outputs: Outputs) -> ExitCode:
     """Do what `order_of` found."""
-    if config.problems:
-        raise UsageError.of(config.problems)
+    problems = list(config.problems)
+    page = page_options(config, problems, detach=False) if order == "attach" else None
+    if problems:
+        raise UsageError.of(problems)
     with opened(broker_of(config)) as endpoint:
         match order:
             case "attach":
-                return attach(endpoint, options["attach"], outputs, quiet=bool(config["quiet"]))
+                return attach(endpoint, options["attach"], outputs, page, quiet=bool(config["quiet"]))
             case "stop":
                 return stop(endpoint, options["stop"], now=options["now"])
             case "purge_broker":
@@ -73,21 +80,19 @@ def obey(order: str, options: Mapping[str, Any], config: Config, outputs: Output
         return check(endpoint)
 
 
-def attach(endpoint: Endpoint, run: str, outputs: Outputs, *, quiet: bool) -> ExitCode:
+def attach(endpoint: Endpoint, run: str, outputs: Outputs, page: Beside | None = None, *, quiet: bool) -> ExitCode:
     """Follow a run to its end, from where it stands."""
-    import asyncio
-
+    from loads.cli.followed import followed, through_broker
     from loads.cli.keyboard import ask_key, somebody_is_there
     from loads.runner.remote import follow_remote
 
-    screen = open_screen(quiet=quiet, to_stdout=None in outputs)
+    screen = open_screen(quiet=quiet, to_stdout=takes_stdout(outputs))
     ask = ask_key if somebody_is_there() else None
-    try:
-        with told_to(endpoint, screen.noticed):
-            outcome = asyncio.run(follow_remote(None if run == LATEST else run, endpoint, screen, ask=ask))
-    finally:
-        screen.close()
-    return finish(outcome, endpoint, outputs, quiet=quiet)
+    detailed = page is not None or needs_details(outputs)
+    start = partial(follow_remote, None if run == LATEST else run, endpoint, detailed=detailed, ask=ask)
+    end = partial(finish, endpoint=endpoint, outputs=outputs, quiet=quiet)
+    with told_to(endpoint, screen.noticed):
+        return followed(start, screen, end, page, through_broker(endpoint), str(endpoint))
 
 
 def stop(endpoint: Endpoint, run: str | None, *, now: bool) -> ExitCode:
@@ -115,14 +120,15 @@ def status(endpoint: Endpoint) -> ExitCode:
     return ExitCode.PASSED
 
 
-def runs(endpoint: Endpoint, most: int) -> ExitCode:
-    """Show the runs that go on, and the last ones that ended."""
+def runs(endpoint: Endpoint, most: int, sought: Sought) -> ExitCode:
+    """Show the runs that go on, and the last ones that ended, of those that are `sought`."""
     import asyncio
 
-    from loads.report.cluster import run_lines
+    from loads.report.cluster import run_lines, selected
     from loads.runner.cluster import ask_status
 
-    _print(run_lines(asyncio.run(ask_status(endpoint, most)).runs))
+    status = asyncio.run(ask_status(endpoint, most if sought.is_all else _ALL_RUNS))
+    _print(run_lines(selected(status.runs, sought, most)))
     return ExitCode.PASSED
 
 
@@ -156,12 +162,29 @@ def show_run(endpoint: Endpoint, run: str | None, outputs: Outputs) -> ExitCode:
     from loads.report.console import end_block
     from loads.runner.cluster import recall
 
-    result = asyncio.run(recall(endpoint, run))
+    result = asyncio.run(recall(endpoint, run, detailed=needs_details(outputs)))
     problems = write(outputs, result, quiet=False)
-    if None not in outputs:
+    if not takes_stdout(outputs):
         show(end_block(result))
     for problem in problems:
         complain(problem)
+    return ExitCode.FAILED if problems else ExitCode.PASSED
+
+
+def report_run(endpoint: Endpoint, run: str | None, name: str | None) -> ExitCode:
+    """Write the report of a stored run to the file `name`; None: to one that is called after the run."""
+    import asyncio
+
+    from loads.runner.cluster import recall
+
+    check_report(name)
+    result = asyncio.run(recall(endpoint, run, detailed=True))
+    (output,) = outputs = [report_to(name or named_after(result.info.id))]
+    problems = write_all(outputs, result, hint="give another file with --output")
+    for problem in problems:
+        complain(problem)
+    if not problems and output.path is not None:
+        show(f"Wrote {output.path}")
     return ExitCode.FAILED if problems else ExitCode.PASSED
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from loads.cli.terminal import Unbreakable, say, show, show_bytes
+from loads.cli.outputs import Outputs, takes_stdout
+from loads.cli.outputs import write as write_all
+from loads.cli.terminal import Unbreakable, say, show
 from loads.errors import ExitCode, LoadsError, UsageError
 from loads.wire.plain import LINES, plain
 
@@ -51,38 +52,20 @@ def open_screen(*, quiet: bool, to_stdout: bool, inline: bool = False) -> Unbrea
     return Unbreakable(LiveScreen(console) if console.is_terminal and not inline else PlainScreen(say, program()))
 
 
-def tell(result: Result, outputs: list[Path | None], *, quiet: bool) -> ExitCode:
+def tell(result: Result, outputs: Outputs, *, quiet: bool) -> ExitCode:
     """Write and print the finished `result`; how the command ends."""
     problems = write(outputs, result, quiet=quiet)
-    problems += _show(result, quiet=quiet, to_stdout=None in outputs)
+    problems += _show(result, quiet=quiet, to_stdout=takes_stdout(outputs))
     for problem in problems:
         complain(problem)
     status = result.judge().exit_code
     return ExitCode.FAILED if problems and not status else status
 
 
-def write(outputs: list[Path | None], result: Result, *, quiet: bool) -> list[LoadsError]:
-    """Write the result to all `outputs` (None: the standard output); the problems that this met."""
-    if not outputs:
-        return []
-    from loads.report.export import to_json
-
+def write(outputs: Outputs, result: Result, *, quiet: bool) -> list[LoadsError]:
+    """Write the result to all `outputs`; the problems that this met."""
     hint = "run without --quiet to see it, or give another file" if quiet else "it is printed above"
-    document = to_json(result)
-    problems = []
-    for path in outputs:
-        problem = None
-        try:
-            if path is None:
-                problem = show_bytes(document)
-            else:
-                path.write_bytes(document)
-        except OSError as error:
-            problem = error.strerror
-        if problem is not None:
-            where = "the standard output" if path is None else path
-            problems.append(LoadsError(f"the result could not be written to {where}: {problem}", hint))
-    return problems
+    return write_all(outputs, result, hint=hint)
 
 
 def _show(result: Result, *, quiet: bool, to_stdout: bool) -> list[LoadsError]:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from pathlib import Path
+from functools import partial
 from typing import Any, NoReturn
 
 import click
 
 import loads
 from loads.cli.assemble import assemble, find_outputs
+from loads.cli.beside import Beside
 from loads.cli.layers import read_layers
 from loads.cli.options import with_options
 from loads.cli.orders import obey, order_of
 from loads.cli.outcome import complain, misused, open_screen, tell
+from loads.cli.outputs import Outputs, takes_stdout
 from loads.cli.terminal import prepare_streams, show_bytes
 from loads.errors import ExitCode, LoadsError, NotStarted, UsageError
 from loads.wire.run import RunSpec
@@ -89,8 +91,8 @@ def command(**options: Any) -> ExitCode:
     if wanted.cluster is not None:
         from loads.cli.cluster import run_on_cluster
 
-        return run_on_cluster(wanted.spec, wanted.cluster, wanted.outputs, quiet=wanted.quiet)
-    return _run(wanted.spec, wanted.outputs, quiet=wanted.quiet)
+        return run_on_cluster(wanted.spec, wanted.cluster, wanted.outputs, wanted.page, quiet=wanted.quiet)
+    return _run(wanted.spec, wanted.outputs, wanted.page, quiet=wanted.quiet)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -128,19 +130,17 @@ def _leave(status: int) -> NoReturn:
     sys.exit(status)
 
 
-def _run(spec: RunSpec, outputs: list[Path | None], *, quiet: bool) -> ExitCode:
-    screen = open_screen(quiet=quiet, to_stdout=None in outputs, inline=spec.workers == 0)
+def _run(spec: RunSpec, outputs: Outputs, page: Beside | None, *, quiet: bool) -> ExitCode:
+    screen = open_screen(quiet=quiet, to_stdout=takes_stdout(outputs), inline=spec.workers == 0)
+    if spec.workers != 0:
+        from loads.cli.followed import followed
+        from loads.runner.local import run_local
+
+        return followed(partial(run_local, spec), screen, partial(tell, outputs=outputs, quiet=quiet), page)
+    from loads.cli.inline import run_inline
+
     try:
-        if spec.workers == 0:
-            from loads.cli.inline import run_inline
-
-            result = run_inline(spec, screen)
-        else:
-            import asyncio
-
-            from loads.runner.local import run_local
-
-            result = asyncio.run(run_local(spec, screen))
+        result = run_inline(spec, screen)
     finally:
         screen.close()
     return tell(result, outputs, quiet=quiet)

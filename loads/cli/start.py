@@ -43,6 +43,16 @@ def loads_agent() -> None:
         sys.exit(0)
 
 
+def loads_web() -> None:
+    """``loads-web``."""
+    try:
+        from loads.cli.web import main
+
+        main()
+    except KeyboardInterrupt:
+        sys.exit(0)
+
+
 def _stopped(name: str) -> None:
     print(f"{name}: stopped before the first iteration", file=sys.stderr)
     sys.exit(5)

@@ -8,6 +8,7 @@ from loads.metrics.expressions import parse_thresholds
 from loads.metrics.result import Result
 from loads.metrics.rules import Rules
 from loads.metrics.summary import Summary
+from loads.metrics.threshold import Standing
 from loads.metrics.watch import Memory, Watch
 from loads.units import US_PER_S
 
@@ -70,6 +71,11 @@ class Guard:
     def _show(self) -> None:
         if self._watch is not None:
             self._result.thresholds = list(self._watch.standings())
+
+
+def tell_crossing(standing: Standing) -> str:
+    """That a threshold was crossed, in words."""
+    return f"threshold {standing.text} crossed (it is {standing.shown})"
 
 
 def tell_crossed(result: Result) -> str:

@@ -10,7 +10,9 @@ The layout is that of HDR histograms (Gil Tene, "How NOT to Measure Latency", 20
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Annotated
 
 import msgspec
@@ -100,19 +102,16 @@ class Histogram(msgspec.Struct, array_like=True):
 
         Off by at most `RELATIVE_ERROR`; never outside the exact minimum and maximum.
         """
-        total = self.count
-        if not total:
+        if not self.counts:
             return [None] * len(quantiles)
+        order = sorted(self.counts)
+        upto = list(accumulate(map(self.counts.__getitem__, order)))
+        total = upto[-1]
         found: list[float | None] = []
-        seen = 0
-        buckets = iter(sorted(self.counts.items()))
-        index = 0
         for quantile in quantiles:
             rank = max(1, -int(-quantile * total // 1))
-            while seen < rank:
-                index, count = next(buckets)
-                seen += count
-            found.append(min(max(bucket_middle_us(index), self.min_us), self.max_us))
+            middle_us = bucket_middle_us(order[bisect_left(upto, rank)])
+            found.append(min(max(middle_us, self.min_us), self.max_us))
         return found
 
     def percentile_us(self, quantile: float) -> float | None:

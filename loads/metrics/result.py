@@ -5,18 +5,23 @@ The same value for a local run, an in-process run, and (later) a run on a cluste
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
 
 from loads.metrics.bottleneck import find_bottlenecks
 from loads.metrics.counters import Counts
+from loads.metrics.details import DetailRow, Details
+from loads.metrics.events import MAX_EVENTS, Event, EventKind
 from loads.metrics.health import RECENT_US, Health, WorkerHealth
+from loads.metrics.machines import Load, MachinePoint, Machines
 from loads.metrics.rules import Rules
-from loads.metrics.summary import Summary
+from loads.metrics.summary import SeriesKey, Summary
 from loads.metrics.symptoms import Symptom, find_symptoms, warnings_of
 from loads.metrics.threshold import Standing
-from loads.metrics.timeline import MAX_POINTS, Point, Timeline
+from loads.metrics.tiers import MAX_POINTS
+from loads.metrics.timeline import Point, Timeline
 from loads.metrics.verdict import Facts, Judgement, Stop, find_remarks, judge
 from loads.units import US_PER_S
 
@@ -32,6 +37,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
         is_open, has_starts: as of the plan: iterations arrive at a rate, or have times to start at.
         graceful_stop_us: how long iterations in flight may go on after the end.
         fits_memory: nobody said how many users there are for arrivals: as many as memory has room for.
+        name, tags: what its user calls it, and knows it by.
     """
 
     id: str
@@ -50,6 +56,8 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     has_starts: bool = False
     fits_memory: bool = False
     graceful_stop_us: int = 0
+    name: str = ""
+    tags: dict[str, str] = {}
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +108,8 @@ class Result(msgspec.Struct, kw_only=True):
         places: the agents, on a cluster; workers are numbered through.
         unrun_us: time of users that the plan wanted and no agent ran, summed up over them.
         thresholds: how each of them stands.
+        details, machines: each series, and each agent or local worker, over time.
+        events: what happened, in order of its being known; the first and the last of very many.
     """
 
     info: RunInfo
@@ -116,6 +126,16 @@ class Result(msgspec.Struct, kw_only=True):
     places: list[Place] = []
     unrun_us: int = 0
     thresholds: list[Standing] = []
+    details: Details = msgspec.field(default_factory=Details)
+    machines: Machines = msgspec.field(default_factory=Machines)
+    events: list[Event] = []
+
+    def machine_of(self, worker: int) -> int:
+        """The number that `machines` knows the machine of `worker` by: that of its first worker, or its own here."""
+        for place in self.places:
+            if place.first <= worker < place.first + place.workers:
+                return place.first
+        return worker
 
     def name_of(self, worker: int) -> str:
         """``worker 3``, or ``worker 1 of north`` on a cluster."""
@@ -127,13 +147,22 @@ class Result(msgspec.Struct, kw_only=True):
     def add(self, t_us: int, summary: Summary, worker: int = 0, health: Health | None = None) -> None:
         """Fold in what `worker` measured in the second from `t_us` on, and how it fared since it last told."""
         self.absorb(t_us, summary)
-        if health is not None:
-            self.fare(t_us, worker, health)
+        self.bear(t_us, {worker: (Load.of(summary), health)})
 
     def absorb(self, t_us: int, summary: Summary) -> None:
         """Fold in what was measured in the second from `t_us` on, by whichever workers."""
         self.summary.merge(summary)
         self.timeline.add(t_us, Point.of(summary))
+        self.details.add(t_us, summary, self.summary.series)
+
+    def bear(self, t_us: int, workers: Mapping[int, tuple[Load | None, Health | None]]) -> None:
+        """Fold in what workers did in the second from `t_us` on, and how they fared since they last told."""
+        points: dict[int, MachinePoint] = {}
+        for worker, (load, health) in workers.items():
+            points.setdefault(self.machine_of(worker), MachinePoint()).merge(MachinePoint.of(load, health))
+            if health is not None:
+                self.fare(t_us, worker, health)
+        self.machines.add(t_us, points)
 
     def fare(self, t_us: int, worker: int, health: Health) -> None:
         """Fold in how `worker` fared since it last told, in the second from `t_us` on."""
@@ -155,9 +184,32 @@ class Result(msgspec.Struct, kw_only=True):
     def declare(self, loss: Loss, missing: Counts) -> None:
         """Take a dead worker into account: `missing` is what its counters say beyond what it delivered."""
         self.losses.append(loss)
+        who = f"agent {loss.agent}" if loss.worker is None else self.name_of(loss.worker)
+        told = f"{who} {loss.reason}"
+        self.note(Event(t_us=loss.from_us, until_us=loss.to_us, kind=EventKind.LOST, text=told))
         self.started_lost += missing.started
         if loss.worker is not None:
             self.users.pop(loss.worker, None)
+
+    def note(self, event: Event) -> None:
+        """Something happened. Of very many the first and the last are kept."""
+        self.events.append(event)
+        if len(self.events) > MAX_EVENTS:
+            del self.events[MAX_EVENTS // 2]
+
+    def series_rows(self, key: SeriesKey, most: int | None = None) -> list[DetailRow]:
+        """One series over time; of ``(other)`` with all that was folded into it. `most`: see `Details.rows`."""
+        series = self.summary.series
+        folded = [each for each in self.details.keys if each != key and each not in series and each.other() == key]
+        return self.details.rows(key, most, folded)
+
+    def series_tables(self, most: int | None = None) -> dict[SeriesKey, list[DetailRow]]:
+        """The same for all series at once."""
+        tables = self.details.tables(most)
+        return {
+            key: self.series_rows(key, most) if key == key.other() else tables.get(key, [])
+            for key in self.summary.series
+        }
 
     def conclude(self, stop: Stop | None) -> None:
         """The run is over, as `stop` says: what there is to be said of the whole of it is added."""

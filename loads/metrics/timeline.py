@@ -1,13 +1,4 @@
-"""A run over time, in a fixed number of points.
-
-Three tiers, one after the other in time: the last ten minutes by the second, before that up to 100 minutes by 10 s, and
-everything older by 60 s, which doubles whenever 600 points don't reach back to the start. Where a tier begins follows
-from the latest time seen alone, so a late batch merges into the tier that holds its time now, and timelines merge in
-any order.
-
-      0            older          -100 min    10 s     -10 min   1 s     latest
-      |== 60 s, 120 s, 240 s ... ==|=======================|=================|
-"""
+"""A run over time, in a fixed number of points: see `tiers` for how many, and how wide."""
 
 from __future__ import annotations
 
@@ -18,17 +9,14 @@ import msgspec
 from loads.metrics.health import Health, joined
 from loads.metrics.histogram import Histogram
 from loads.metrics.summary import Summary
-from loads.units import US_PER_S
-
-MAX_POINTS: Final = 600
-WIDTHS_US: Final = (US_PER_S, 10 * US_PER_S, 60 * US_PER_S)
+from loads.metrics.tiers import Span, begins_tier, moved, rows_of, span_of
 
 
 class Point(msgspec.Struct, array_like=True):
     """What happened in one span: hits, failed iterations, user-microseconds and service times.
 
     `cpu_share` and `lag_us` are the largest of any worker in any second of it; None where nothing is known. `started`
-    counts iterations; `response` and `lateness` are None where no start times were planned.
+    counts iterations; `response` and `lateness` are None where no start times were planned. `failed` counts hits.
     """
 
     hits: int = 0
@@ -41,6 +29,7 @@ class Point(msgspec.Struct, array_like=True):
     started: int = 0
     response: Histogram | None = None
     lateness: Histogram | None = None
+    failed: int = 0
 
     @classmethod
     def of(cls, summary: Summary, health: Health | None = None) -> Point:
@@ -50,6 +39,7 @@ class Point(msgspec.Struct, array_like=True):
         for key, series in summary.series.items():
             if key.is_hit:
                 point.hits += series.hits
+                point.failed += series.failed
                 point.merge_times(series.service, series.response)
         if summary.pace.lateness.counts:
             point.lateness = summary.pace.lateness.copy()
@@ -65,6 +55,7 @@ class Point(msgspec.Struct, array_like=True):
         self.errors += other.errors
         self.users_us += other.users_us
         self.started += other.started
+        self.failed += other.failed
         self.merge_times(other.service, other.response)
         if other.lateness is not None:
             self.lateness = Histogram() if self.lateness is None else self.lateness
@@ -103,9 +94,11 @@ class _Sealed(msgspec.Struct, array_like=True):
     started: int = 0
     response: msgspec.Raw = msgspec.Raw(b"\xc0")
     lateness: msgspec.Raw = msgspec.Raw(b"\xc0")
+    failed: int = 0
 
     def merge(self, other: Point) -> None:
         """Take in `other`, which has no times."""
+        self.failed += other.failed
         self.started += other.started
         self.hits += other.hits
         self.failures += other.failures
@@ -137,14 +130,14 @@ class Timeline(msgspec.Struct):
     """
 
     latest_us: int = 0
-    packed: dict[tuple[int, int], bytes] = {}
+    packed: dict[Span, bytes] = {}
 
     def add(self, t_us: int, point: Point) -> None:
         """Count `point` at `t_us` (>= 0) after the start. O(1), but for a re-sort each 10 s of run time."""
-        if _starts(t_us) > _starts(self.latest_us):
-            self.latest_us = t_us
-            self._settle()
+        late = t_us > self.latest_us and begins_tier(t_us, self.latest_us)
         self.latest_us = max(self.latest_us, t_us)
+        if late:
+            self._settle()
         self._place(t_us, point)
 
     def merge(self, other: Timeline) -> None:
@@ -156,46 +149,30 @@ class Timeline(msgspec.Struct):
 
     def rows(self, last: int | None = None) -> list[Row]:
         """All points (or only the `last` so many) in order of time."""
-        keys = sorted(self.packed)
-        _, middle_us = _starts(self.latest_us)
-        rows = []
-        for t_us, width_us in keys if last is None else keys[-last:]:
-            end_us = min(t_us + width_us, middle_us) if t_us < middle_us else t_us + width_us
-            rows.append(Row(t_us, end_us - t_us, _decoder.decode(self.packed[t_us, width_us])))
-        return rows
+        axis = rows_of(self.packed, self.latest_us)
+        return [
+            Row(row.t_us, row.width_us, _decoder.decode(self.packed[row.span]))
+            for row in (axis if last is None else axis[-last:])
+        ]
+
+    def point(self, span: Span) -> Point:
+        """What is in one of the spans that `packed` has."""
+        return _decoder.decode(self.packed[span])
 
     def _settle(self) -> None:
-        moved = [(t_us, width_us) for t_us, width_us in self.packed if width_us != self._width_us(t_us)]
-        for t_us, width_us in sorted(moved):
-            self._place(t_us, _decoder.decode(self.packed.pop((t_us, width_us))))
+        for spans in moved(self.packed, self.latest_us).values():
+            whole = Point()
+            for span in spans:
+                whole.merge(_decoder.decode(self.packed.pop(span)))
+            self._place(spans[0][0], whole)
 
     def _place(self, t_us: int, point: Point) -> None:
-        width_us = self._width_us(t_us)
-        key = (t_us // width_us * width_us, width_us)
-        packed = self.packed.get(key)
+        span = span_of(t_us, self.latest_us)
+        packed = self.packed.get(span)
         held: Point | _Sealed
         if packed is None:
             held = Point()
         else:
             held = (_sealed_decoder if point.is_bare else _decoder).decode(packed)
         held.merge(point)
-        self.packed[key] = _encoder.encode(held)
-
-    def _width_us(self, t_us: int) -> int:
-        fine_us, middle_us = _starts(self.latest_us)
-        if t_us >= fine_us:
-            return WIDTHS_US[0]
-        if t_us >= middle_us:
-            return WIDTHS_US[1]
-        width_us = WIDTHS_US[2]
-        while width_us * MAX_POINTS < middle_us:
-            width_us *= 2
-        return width_us
-
-
-def _starts(latest_us: int) -> tuple[int, int]:
-    """Where the 1 s tier and the 10 s tier begin: each on an edge of the tier before it, at most 600 points long."""
-    second, ten, minute = WIDTHS_US
-    fine_us = (latest_us // ten + 1) * ten - MAX_POINTS * second
-    middle_us = (latest_us // minute + 1) * minute - MAX_POINTS * ten
-    return max(0, fine_us), max(0, middle_us)
+        self.packed[span] = _encoder.encode(held)

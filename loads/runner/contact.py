@@ -49,7 +49,7 @@ class Contact:
         self._endpoint = endpoint
         self._heard, self._turned, self._noticed = heard, turned, noticed
         self._dealer = Dealer(
-            endpoint, role=_role_at(endpoint), version=loads.__version__, heard=self._take, changed=self._changed
+            endpoint, role=role_at(endpoint), version=loads.__version__, heard=self._take, changed=self._changed
         )
         self._opened_s = self._answered_s = self._looked_s = time.monotonic()
         self._welcome = self._was_welcome = self._silent = False
@@ -154,7 +154,7 @@ class Contact:
             self.failed.set_exception(error)
 
 
-def _role_at(endpoint: Endpoint) -> Role:
+def role_at(endpoint: Endpoint) -> Role:
     """What to call oneself: an observer's key opens the door to observers only."""
     keys = endpoint.keys
     return Role.OBSERVER if keys is not None and not endpoint.is_local and keys.role is Role.OBSERVER else Role.RUNNER

@@ -15,6 +15,7 @@ from loads.errors import LoadsError, NotStarted
 from loads.metrics.result import Place, Result
 from loads.metrics.verdict import Stop
 from loads.runner.follow import Follower
+from loads.runner.recollecting import Recollecting
 from loads.runner.spec import TestsRefused
 from loads.units import US_PER_S, plural
 from loads.wire.cluster import (
@@ -27,6 +28,8 @@ from loads.wire.cluster import (
     Follow,
     FromBroker,
     Line,
+    Notice,
+    Recollected,
     Refused,
     RunState,
     Seated,
@@ -37,8 +40,9 @@ from loads.wire.cluster import (
     Trouble,
     Update,
     Welcome,
+    Who,
 )
-from loads.wire.fold import fold
+from loads.wire.fold import fold, note
 from loads.wire.messages import LoadFailed
 
 STOPPED: Final = "stopped before the first iteration"
@@ -87,11 +91,15 @@ class Following:
         submit: what to submit; None: `run` is there already, or the latest one is meant.
         read: gives the pieces of the bundle.
         detach: leave once it runs.
+        detailed: have the result by series and by machine over time, too; its outcome waits for that.
 
     Attributes:
         outcome: set when there is nothing more to follow.
         stopping: whether it was told to stop, and to do so now.
         run_at_us: when it began, by our clock.
+        seats: the agents' parts, as far as was told.
+        lines, notices: the latest of what was printed and told, at most `KEPT` of each.
+        who, targets, name, tags: what was submitted, by whom; None, or empty: not known (yet).
     """
 
     def __init__(
@@ -103,6 +111,7 @@ class Following:
         read: Read | None = None,
         run: str | None = None,
         detach: bool = False,
+        detailed: bool = False,
     ) -> None:
         self.run = run
         self.state: RunState | None = None
@@ -117,9 +126,16 @@ class Following:
         self._stays = _HELD if detach else None
         self._said: set[object] = set()
         self._planned = self._met = self._synced = False
-        self._lines: list[Line] = []
-        self._notices: list[str] = []
-        self._seats: Sequence[Seated] = ()
+        self.lines: list[Line] = []
+        self.notices: list[Notice] = []
+        self.seats: Sequence[Seated] = ()
+        self.who: Who | None = None
+        self.targets: tuple[str, ...] = ()
+        self.name = ""
+        self.tags: dict[str, str] = {}
+        self._recollecting = Recollecting(send) if detailed else None
+        self._ended: Result | None = None
+        self._now_us = 0
         self._told_ready = False
         self._told_slow: set[Stage] = set()
         self._entered_us = 0
@@ -128,6 +144,11 @@ class Following:
         state = "unknown" if self.state is None else self.state.value
         return f"<Following {self.run} {state} stopping={self.stopping} outcome={type(self.outcome).__name__}>"
 
+    @property
+    def is_whole(self) -> bool:
+        """`result` is there, and nothing of it that was asked for is still under way."""
+        return self.result is not None and (self._recollecting is None or self._recollecting.is_whole)
+
     def heard(self, message: FromBroker, now_us: int) -> None:
         """What the broker says.
 
@@ -135,6 +156,7 @@ class Following:
             TestsRefused: the run can't be, or could not be.
             NotStarted: it was stopped before it began.
         """
+        self._now_us = now_us
         match message:
             case Welcome():
                 self._said.clear()
@@ -149,10 +171,9 @@ class Following:
             case Update() if message.run == self.run and self._synced:
                 self._update(message, now_us)
             case Ended():
-                self.run, self.result = message.run, message.result
-                if self._met:
-                    self._show_lines(message.lines, whole=True)
-                self.outcome = message.result
+                self._end(message, now_us)
+            case Recollected() if self._recollecting is not None:
+                self._recollecting.hear(message)
             case Refused(_, trouble):
                 raise refusal(trouble)
         self.turn()
@@ -164,6 +185,10 @@ class Following:
         for key, message in list(self._due()):
             if key not in self._said and self._send(message):
                 self._said.add(key)
+        if self._recollecting is not None:
+            self._recollecting.turn(self._now_us)
+            if self._ended is not None and self._recollecting.is_whole:
+                self.outcome = self._ended
 
     def stop(self, *, now: bool) -> None:
         """The user wants it to end; `now`: without waiting for what is in flight."""
@@ -178,6 +203,8 @@ class Following:
 
     def progress(self, now_us: int) -> None:
         """Show how it stands; to be called a few times a second."""
+        self._now_us = now_us
+        self.turn()
         self._tell_slow(now_us)
         if self.result is not None and self.run_at_us is not None and self.outcome is None:
             if self.stopping is not None:
@@ -193,6 +220,19 @@ class Following:
         if self.run is not None and self.stopping is not None:
             yield (Cease, self.stopping), Cease(run=self.run, now=self.stopping)
 
+    def _end(self, ended: Ended, now_us: int) -> None:
+        self.run, self.result = ended.run, ended.result
+        self.who = ended.who or self.who
+        self.name, self.tags, self.targets = ended.result.info.name, ended.result.info.tags, ended.result.info.targets
+        self.state, self._entered_us = RunState.ENDED, now_us
+        if self._met:
+            self._show_lines(ended.lines, whole=True)
+        if self._recollecting is None:
+            self.outcome = ended.result
+        else:
+            self._ended = ended.result
+            self._recollecting.begin(ended.run, ended.result)
+
     def _accepted(self, run: str) -> None:
         if self.run is None:
             self.run = run
@@ -202,10 +242,14 @@ class Following:
         self.run = snapshot.run
         if snapshot.result is not None:
             self.result = snapshot.result
+        if self._recollecting is not None:
+            self._recollecting.begin(snapshot.run, snapshot.result)
+        self.who, self.targets = snapshot.who or self.who, snapshot.targets
+        self.name, self.tags = snapshot.name, snapshot.tags
         self.run_at_us = None
         self._set_clock(snapshot.elapsed_us, now_us)
         self._enter(snapshot.state, snapshot.seats, now_us)
-        self._show_notices(_new_of(snapshot.notices, self._notices))
+        self._show_notices(_new_of(snapshot.notices, self.notices))
         self._show_lines(snapshot.lines, whole=True)
         self._met = self._synced = True
         self._leave_if_due()
@@ -213,6 +257,8 @@ class Following:
     def _update(self, update: Update, now_us: int) -> None:
         self._set_clock(update.elapsed_us, now_us)
         if self.result is not None:
+            if update.seats is not None:  # before the fold: it is by them that workers are some machine's
+                self.result.places += new_places(self.result.places, update.seats)
             fold(
                 self.result,
                 update.spans,
@@ -222,8 +268,7 @@ class Following:
                 update.warnings,
                 update.thresholds,
             )
-            if update.seats is not None:
-                self.result.places += _new_places(self.result.places, update.seats)
+            note(self.result, update.notices)
         self._enter(update.state, update.seats, now_us)
         self._show_notices(update.notices)
         self._show_lines(update.lines, whole=False)
@@ -239,7 +284,7 @@ class Following:
         if state is not self.state:
             self.state, self._entered_us = state, now_us
         if seats is not None:
-            self._seats = seats
+            self.seats = seats
         if state is RunState.PREPARING and not self._told_ready and seats:
             self._told_ready = True
             names = ", ".join(seat.agent for seat in seats)
@@ -253,7 +298,7 @@ class Following:
         if self.state not in (RunState.PREPARING, RunState.FITTING) or now_us - self._entered_us < SLOW_US:
             return
         for stage, doing in _SLOW.items():
-            late = [seat.agent for seat in self._seats if seat.stage is stage]
+            late = [seat.agent for seat in self.seats if seat.stage is stage]
             if late and stage not in self._told_slow:
                 self._told_slow.add(stage)
                 self._follower.noticed(f"waiting for {', '.join(late)} to {doing}")
@@ -264,15 +309,15 @@ class Following:
         if self.state is not None and self.state not in self._stays:
             self.outcome = Detached(self.run)
 
-    def _show_notices(self, notices: Sequence[str]) -> None:
+    def _show_notices(self, notices: Sequence[Notice]) -> None:
         for notice in notices:
-            self._follower.noticed(notice)
-        self._notices = [*self._notices, *notices][-KEPT:]
+            self._follower.noticed(notice.text)
+        self.notices = [*self.notices, *notices][-KEPT:]
 
     def _show_lines(self, lines: Sequence[Line], *, whole: bool) -> None:
         """`whole`: all that were printed so far, of which some were shown."""
-        fresh = list(_new_of(lines, self._lines)) if whole else list(lines)
-        self._lines = [*self._lines, *fresh][-KEPT:]
+        fresh = list(_new_of(lines, self.lines)) if whole else list(lines)
+        self.lines = [*self.lines, *fresh][-KEPT:]
         late = whole and not self._met and self._submit is None
         if late and len(fresh) > EARLIER:
             self._follower.noticed(f"the last {EARLIER} of {len(fresh):,} lines that were printed before:")
@@ -304,7 +349,7 @@ def _new_of(told: Sequence[T], known: Sequence[T]) -> Sequence[T]:
     return told
 
 
-def _new_places(places: Sequence[Place], seats: Sequence[Seated]) -> list[Place]:
+def new_places(places: Sequence[Place], seats: Sequence[Seated]) -> list[Place]:
     """Where workers of agents that joined are."""
     known = {place.first for place in places}
     return [

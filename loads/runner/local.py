@@ -36,6 +36,7 @@ from loads.pool.limits import count_workers, find_doubts
 from loads.pool.output import Printed
 from loads.pool.pool import Report, WorkerPool
 from loads.runner.follow import Follower, tell_set_up
+from loads.runner.notes import Notes
 from loads.runner.spec import TestsRefused, plan_here
 from loads.units import US_PER_S, format_duration
 from loads.wire.fold import tell_loss
@@ -70,6 +71,7 @@ class _LocalRun:
         self._plan: Plan | None = None
         self._result: Result | None = None
         self._guard: Guard | None = None
+        self._notes: Notes | None = None
         self._told_us: dict[int, int] = {}
         """Until when, in the run, each worker has told what it measured."""
         self._run_at_us: int | None = None
@@ -82,7 +84,7 @@ class _LocalRun:
     async def run(self, directory: Path) -> Result:
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
-            loop.add_signal_handler(number, self._on_signal)
+            loop.add_signal_handler(number, self._on_signal, number)
         spec = self._spec
         load = load_message(spec)
         try:
@@ -104,6 +106,8 @@ class _LocalRun:
             raise NotStarted("stopped before the first iteration")
         if self._guard is not None:
             self._guard.conclude()
+        if self._notes is not None:
+            self._notes.crossings()
         self._result.conclude(self._stop)
         return self._result
 
@@ -127,7 +131,7 @@ class _LocalRun:
             case AllLoaded(loaded):
                 self._plan, info = plan_here(self._spec, loaded, self._workers)
                 self._result = Result(info=info, warnings=find_doubts(self._plan, self._workers))
-                self._guard = Guard(self._result, info.rules)
+                self._guard, self._notes = Guard(self._result, info.rules), Notes(self._result)
                 self._follower.planned(self._result)
                 if self._stop is not None:
                     self._handle(End())
@@ -201,7 +205,7 @@ class _LocalRun:
         """Enough has gone wrong: what is in flight may end."""
         if self._stop is None and has_failed_enough(self._spec, result):
             self._stop = result.stop = Stop.FAILURES
-            self._follower.noticed(f"stopping after {result.trouble:,} failures and errors")
+            self._tell_stop(f"stopping after {result.trouble:,} failures and errors")
             self._handle(Halt(now=False))
 
     def _hold_thresholds(self, result: Result, worker: int, delta: Delta) -> None:
@@ -213,16 +217,18 @@ class _LocalRun:
         self._told_us[worker] = max(self._told_us.get(worker, 0), delta.t_us + US_PER_S)
         told_us = min(self._told_us.values()) if len(self._told_us) == self._workers else 0
         crossed = self._guard.look(told_us, _now_us() - self._run_at_us)
+        assert self._notes is not None
+        self._notes.crossings()
         if crossed and self._stop is None:
             self._stop = result.stop = Stop.THRESHOLD
-            self._follower.noticed(tell_crossed(result))
+            self._tell_stop(tell_crossed(result))
             self._handle(Halt(now=False, grace_us=ABORT_GRACE_US))
 
     def _handle(self, event: SetUpRun | Begin | Go | End | Halt) -> None:
         assert self._pool is not None
         self._pool.handle(event)
 
-    def _on_signal(self) -> None:
+    def _on_signal(self, number: int) -> None:
         if self._stop in (None, Stop.FAILURES):
             self._stop = Stop.GRACEFUL
             self._follower.noticed("stopping" if self._plan is None else _tell_grace(self._plan))
@@ -231,11 +237,18 @@ class _LocalRun:
             self._follower.noticed("stopping at once")
         else:
             return
+        if self._notes is not None and self._run_at_us is not None:
+            self._notes.asked(number, _now_us() - self._run_at_us, now=self._stop is Stop.HARD)
         if self._result is not None:
             self._result.stop = self._stop
         self._handle(Halt(now=self._stop is Stop.HARD))
         if self._run_at_us is None:
             self._handle(End())
+
+    def _tell_stop(self, text: str) -> None:
+        self._follower.noticed(text)
+        if self._notes is not None and self._run_at_us is not None:
+            self._notes.stopped(text, _now_us() - self._run_at_us)
 
     async def _tick(self) -> None:
         while True:

@@ -52,27 +52,29 @@ async def run_remote(
     follower: Follower,
     *,
     detach: bool = False,
+    detailed: bool = False,
     ask: Ask | None = None,
 ) -> Result | Detached:
     """Submit a run to the broker at `endpoint` and follow it to its end, or with `detach` to its start.
 
     `packed` are the files that `submit.bundle` names. SIGINT asks the user what to do if there is an `ask`; else it
-    stops the run as SIGTERM does, the first gracefully, the second at once. SIGHUP leaves it alone.
+    stops the run as SIGTERM does, the first gracefully, the second at once. SIGHUP leaves it alone. With `detailed` all
+    series and machines over time are in the result, too.
 
     Raises:
         TestsRefused: it can't be run.
         UsageError: no broker answers, or it will not have us.
         NotStarted: it was stopped before its first iteration.
     """
-    session = Session(endpoint, follower, submit=submit, packed=packed, detach=detach)
+    session = Session(endpoint, follower, submit=submit, packed=packed, detach=detach, detailed=detailed)
     return await _Watched(session, follower, ask).run()
 
 
 async def follow_remote(
-    run: str | None, endpoint: Endpoint, follower: Follower, *, ask: Ask | None = None
+    run: str | None, endpoint: Endpoint, follower: Follower, *, detailed: bool = False, ask: Ask | None = None
 ) -> Result | Detached:
     """The same for a run that was submitted before; None: the latest."""
-    return await _Watched(Session(endpoint, follower, run=run), follower, ask).run()
+    return await _Watched(Session(endpoint, follower, run=run, detailed=detailed), follower, ask).run()
 
 
 class Session:
@@ -87,6 +89,7 @@ class Session:
         packed: Packed | None = None,
         run: str | None = None,
         detach: bool = False,
+        detailed: bool = False,
     ) -> None:
         self.contact = Contact(endpoint, heard=self._heard, turned=self._turned, noticed=follower.noticed)
         self.following = Following(
@@ -96,6 +99,7 @@ class Session:
             read=None if packed is None else _reader(packed),
             run=run,
             detach=detach,
+            detailed=detailed,
         )
         self._over: asyncio.Future[Result | Detached] = asyncio.get_running_loop().create_future()
 
@@ -134,6 +138,7 @@ class Session:
         while True:
             await asyncio.sleep(_PROGRESS_S)
             self.following.progress(_now_us())
+            self.look()
 
 
 class _Watched:

@@ -27,6 +27,7 @@ from loads.broker.events import (
     Obtain,
     Obtained,
     Recall,
+    Recollection,
     Report,
     Said,
     Save,
@@ -37,8 +38,9 @@ from loads.broker.events import (
     Unsent,
 )
 from loads.broker.keeping import checkpoint_of, line_rows, lines_of, restored, result_of, row_of, status_of
-from loads.broker.record import RunRecord, decode_record
-from loads.broker.records import FINAL, AddBatch, AddLines, Job, SaveRun
+from loads.broker.recollecting import unearthed
+from loads.broker.record import RunRecord, decode_record, points_of
+from loads.broker.records import FINAL, AddBatch, AddLines, Job, SaveRun, SpanKey
 from loads.broker.rights import LOCAL
 from loads.broker.state import BrokerState
 from loads.broker.views import Broker
@@ -46,6 +48,7 @@ from loads.testing.wires import Wire
 from loads.testing.world import Process, World
 from loads.wire.cluster import Ended, FromBroker, Refused, Snapshot, Trouble
 from loads.wire.codec import decode_to_broker, encode
+from loads.wire.fold import bare
 
 if TYPE_CHECKING:
     from loads.broker.store import Store
@@ -53,6 +56,8 @@ if TYPE_CHECKING:
 TICK_US: Final = 250_000
 _GATHER_US: Final = 100_000
 _RETRY_US: Final = 500_000
+_PIECE_BYTES: Final = 400
+"""So that even what is measured in these few seconds is told in many pieces."""
 _EPOCH: Final = datetime(2014, 5, 9, tzinfo=UTC)
 
 
@@ -168,7 +173,7 @@ class BrokerProcess(Process):
         self._queue: deque[Event] = deque()
         self._handling = False
         self._writer = FakeWriter(self, disk, self._stored, lambda text: self.put(StoreTrouble(text)))
-        self._points: dict[str, dict[tuple[int, int], bytes]] = {}
+        self._points: dict[str, dict[SpanKey, bytes]] = {}
         self._lines: dict[str, int] = {}
         self._wanted: dict[str, tuple[str, bytes]] = {}
         started_us = self.time_us()
@@ -181,6 +186,7 @@ class BrokerProcess(Process):
             clock=clock,
             wall=lambda at_us: _EPOCH + timedelta(microseconds=at_us - skew_us),
             started_us=started_us,
+            piece_bytes=_PIECE_BYTES,
         )
         seed = Random(world.random.getrandbits(64))
         self.state = BrokerState(broker, seed, lambda run: bool(disk.store.find(run)), self._run_of)
@@ -280,6 +286,9 @@ class BrokerProcess(Process):
             case Recall(peer, run):
                 answer = self._ended(run)
                 self.later(1_000, lambda: self._send(peer, answer))
+            case Recollection(peer, run, before_us):
+                slots = unearthed(self.disk.store, run, before_us, _PIECE_BYTES)
+                self.later(1_000, lambda: self._send(peer, slots))
             case Report():
                 self._report(effect)
             case Audit() | Dismiss():
@@ -307,7 +316,7 @@ class BrokerProcess(Process):
         checkpoint = None if run is None else checkpoint_of(run, self._points.get(run_id, {}))
         if run is None or checkpoint is None or run.fold.result is None:
             return []
-        self._points[run_id] = dict(run.fold.result.timeline.packed)
+        self._points[run_id] = points_of(run.fold.result)
         jobs: list[Job] = [checkpoint]
         fresh, run.chronicle.fresh_lines = run.chronicle.fresh_lines, []
         if fresh:
@@ -344,7 +353,7 @@ class BrokerProcess(Process):
         stored = store.load(exact[0].id) if len(exact) == 1 else None
         result = None if stored is None else result_of(stored)
         if stored is not None and result is not None:
-            return Ended(run=stored.row.id, result=result, lines=tuple(lines_of(stored)))
+            return Ended(run=stored.row.id, result=bare(result), lines=tuple(lines_of(stored)))
         if stored is not None:
             trouble = decode_record(stored.row.record).trouble
             return Refused(run=stored.row.id, trouble=trouble or Trouble(message="it never ran"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from loads.agent.leaving import AWAY_US
@@ -109,6 +110,35 @@ class Laws:
                 raise Broken(f"{runner} folded another {name} of {ended.run} than the broker:\n{mine}\n{theirs}")
         if folded.timeline.rows() != result.timeline.rows():
             raise Broken(f"{runner} folded another timeline of {ended.run} than the broker")
+        declared = len(result.events) - sum(loss.worker is None for loss in result.losses)
+        if folded.events != result.events[:declared]:
+            raise Broken(f"{runner} knows of {folded.events} in {ended.run}, and the broker of {result.events}")
+        if runner.complete and runner.last is not None:
+            self._check_spans(runner.last, result, f"what {runner} folded of {ended.run}, and what it was told")
+
+    def _check_spans(self, one: Result, other: Result, what: str) -> None:
+        """Both have the same of each series and machine at each time, and as much as in total."""
+        keys = {*one.details.keys, *other.details.keys}
+        if any(one.details.rows(key) != other.details.rows(key) for key in keys):
+            raise Broken(f"{what} are not the same by series:\n{one.details}\n{other.details}")
+        if any(
+            one.machines.rows(each) != other.machines.rows(each)
+            for each in {*one.machines.known, *other.machines.known}
+        ):
+            raise Broken(f"{what} are not the same by machine:\n{one.machines}\n{other.machines}")
+
+    def _check_told(self, runner: Runner, result: Result) -> None:
+        """What a runner was told at last is what is in the store."""
+        assert runner.ended is not None
+        what = f"what {runner} was told of {runner.ended.run}, and what is in the store"
+        told = runner.ended.result
+        for name in ("summary", "events", "losses"):
+            mine, theirs = getattr(told, name), getattr(result, name)
+            if mine != theirs:
+                raise Broken(f"{what} have not the same {name}:\n{mine}\n{theirs}")
+        if told.timeline.rows() != result.timeline.rows():
+            raise Broken(f"{what} have not the same timeline")
+        self._check_spans(told, result, what)
 
     def check_end(self) -> None:
         """All runs that are in the store, and each that a runner was told of is."""
@@ -128,11 +158,15 @@ class Laws:
                 raise Broken(f"{row.id} was refused and had load: {record.trouble}")
             if record.state is RunState.ENDED:
                 self._check_run(record, fold)
+                assert fold.result is not None
+                for runner in self._cluster.runners:
+                    if runner.complete and runner.ended is not None and runner.ended.run == row.id:
+                        self._check_told(runner, fold.result)
 
     def _check_run(self, record: RunRecord, fold: Fold) -> None:
         result = fold.result
         assert result is not None
-        broken = result.imbalances()
+        broken = [*result.imbalances(), *_unlike_in_time(result)]
         if broken:
             raise Broken(f"{record.id}: {'; '.join(broken)}")
         sums = [sum(column) for column in zip(*(tally.counts for tally in fold.tallies.values()), strict=True)]
@@ -210,3 +244,14 @@ class Laws:
             raise Broken(f"{where}; only {within} of them in the interval of {loss}")
         if "iterations" in where and any(each.at_us > to_us for each in there):
             raise Broken(f"{where}; some began after the interval of {loss}")
+
+
+def _unlike_in_time(result: Result) -> Iterator[str]:
+    """Where what is kept of each second does not come to what is kept of the whole, in words."""
+    for key, series in result.summary.series.items():
+        hits = sum(row.cell.hits for row in result.series_rows(key))
+        if hits != series.hits:
+            yield f"{key} has {series.hits} hits, and {hits} of them over time"
+    by_machine = sum(row.point.hits for each in result.machines.known for row in result.machines.rows(each))
+    if by_machine != result.summary.hits.hits:
+        yield f"{result.summary.hits.hits} hits, and {by_machine} of them by machine"

@@ -30,6 +30,7 @@ from loads.agent.events import (
     OpenPool,
     Pooled,
     Quit,
+    Reading,
     Remains,
     Rewrite,
     Send,
@@ -217,7 +218,7 @@ class AgentProcess(Peer):
 
     def _tick(self) -> None:
         self.later(TICK_US, self._tick)
-        self.put(Tick(0.5))
+        self.put(Tick(Reading(load=0.5, cpu_share=0.25)))
 
     def _perform(self, effect: Effect) -> None:
         if self.fuse is not None:

@@ -23,6 +23,11 @@ Every peer of the broker begins with `Hello`, whose shape never changes, and hea
                                                                     <- Complete          nothing follows batch n
                     <- Ended        Release         ->              all of it is stored: forget the run
 
+Besides, who follows a run may ask for what its `Snapshot` leaves out, the results by series and by machine over time:
+
+    Recollect       ->                                              what was from there on back in time
+                    <- Recollected                                  some of it, the latest first
+
 and `Beat` goes to the broker each second from everybody, with `Beaten` as its answer. All orders to agents are level,
 not edge: an agent says in each beat where it stands, the broker says again what it should do next, and an agent that
 is there already does nothing. A message that is lost with a connection costs a second, not a run.
@@ -39,7 +44,9 @@ from typing import Annotated, Final, Self
 
 import msgspec
 
+from loads.metrics.events import EventKind
 from loads.metrics.health import Health
+from loads.metrics.machines import Load
 from loads.metrics.result import Loss, Result
 from loads.metrics.summary import Summary
 from loads.metrics.threshold import Standing as ThresholdStanding
@@ -59,6 +66,7 @@ Moment = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 """Microseconds, or a count: what a database has room for."""
 
 
+CpuShare = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Processes = Annotated[int, msgspec.Meta(ge=0, le=1_024)]
 """Workers of one agent."""
 Name = Annotated[str, msgspec.Meta(max_length=255)]
@@ -130,6 +138,14 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
     def of(cls, message: str, hint: str = "", traceback: str = "") -> Self:
         """With what comes from tests and tools cut to what the wire takes: a traceback tells most at its end."""
         return cls(message=message[:MOST_TOLD], hint=hint[:MOST_TOLD], traceback=traceback[-MOST_TRACEBACK:])
+
+
+class Track(Enum):
+    """What is kept of a run over time."""
+
+    TOTAL = "total"
+    SERIES = "series"
+    MACHINES = "machines"
 
 
 class Who(msgspec.Struct, frozen=True):
@@ -221,15 +237,22 @@ class Standing(_Message, frozen=True):
 
 
 class Beat(_Message, frozen=True):
-    """I live. `load` is the load average of the last minute; an agent says where it stands.
+    """I live. An agent says where it stands, and how its machine is.
 
-    `leaving`: it goes when its run is over, and wants no other.
+    Attributes:
+        load: load average of the last minute.
+        leaving: it goes when its run is over, and wants no other.
+        cpu_share: of all processors of the machine, since the beat before; None: not known, like what follows.
+        memory_used_bytes, memory_bytes: of the machine.
     """
 
     sent_us: int
     load: float = 0.0
     standing: Standing | None = None
     leaving: bool = False
+    cpu_share: CpuShare | None = None
+    memory_used_bytes: Moment | None = None
+    memory_bytes: Moment | None = None
 
 
 class Beaten(_Message, frozen=True):
@@ -284,10 +307,11 @@ class Enlist(_Message, frozen=True):
 
 
 class Fare(msgspec.Struct, frozen=True, array_like=True):
-    """How worker `worker` of the run fared; None: not watched in that time."""
+    """How worker `worker` of the run fared (None: not watched in that time), and what it did (None: nothing)."""
 
     worker: Moment
     health: Health | None
+    load: Load | None = None
 
 
 class Span(msgspec.Struct, frozen=True, array_like=True):
@@ -493,6 +517,13 @@ class Cease(_Message, frozen=True):
     now: bool
 
 
+class Recollect(_Message, frozen=True):
+    """Tell me what was by series and machine in spans that begin before `before_us`; None: from the latest on back."""
+
+    run: str
+    before_us: Moment | None
+
+
 class Ask(_Message, frozen=True):
     """How is the cluster? `runs`: tell of at most so many that have ended."""
 
@@ -525,8 +556,22 @@ class Seated(msgspec.Struct, frozen=True, kw_only=True):
     lost: bool = False
 
 
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that who follows a run is told. With a `t_us` it is an event of the result, too."""
+
+    text: str
+    kind: EventKind | None = None
+    t_us: int | None = None
+
+
 class Snapshot(_Message, frozen=True):
-    """A run as it stands. `result` is None before the plan stands. `elapsed_us` is its age; None: not begun."""
+    """A run as it stands.
+
+    Attributes:
+        result: None before the plan stands. Without what `Recollected` brings.
+        elapsed_us: its age; None: not begun.
+        who, targets, name, tags: what was submitted, by whom.
+    """
 
     run: str
     state: RunState
@@ -534,8 +579,12 @@ class Snapshot(_Message, frozen=True):
     elapsed_us: int | None
     seats: tuple[Seated, ...]
     lines: tuple[Line, ...]
-    notices: tuple[str, ...]
+    notices: tuple[Notice, ...]
     stop_on_failure: int | None = None
+    who: Who | None = None
+    targets: tuple[str, ...] = ()
+    name: str = ""
+    tags: dict[str, str] = {}
 
 
 class Update(_Message, frozen=True):
@@ -551,18 +600,41 @@ class Update(_Message, frozen=True):
     losses: tuple[Lost, ...] = ()
     warnings: tuple[str, ...] = ()
     lines: tuple[Line, ...] = ()
-    notices: tuple[str, ...] = ()
+    notices: tuple[Notice, ...] = ()
     seats: tuple[Seated, ...] | None = None
     thresholds: tuple[ThresholdStanding, ...] | None = None
     """How they stand; None: as before."""
 
 
 class Ended(_Message, frozen=True):
-    """The run is over, and this is its result."""
+    """The run is over, and this is its result, without what `Recollected` brings."""
 
     run: str
     result: Result
     lines: tuple[Line, ...] = ()
+    who: Who | None = None
+
+
+class Slot(msgspec.Struct, frozen=True, array_like=True):
+    """What is kept of one span of the run by series, or by machine: packed, as the result has it."""
+
+    track: Track
+    t_us: Moment
+    width_us: Moment
+    data: bytes
+
+
+class Recollected(_Message, frozen=True):
+    """Some of what was by series and machine before `before_us`, the latest first, whole for each `t_us` that is in it.
+
+    Each takes the place of what was known of that span: it is as after all updates that were said before.
+    `more`: there is more before it.
+    """
+
+    run: str
+    before_us: Moment | None
+    slots: tuple[Slot, ...]
+    more: bool
 
 
 class Ceased(_Message, frozen=True):
@@ -574,7 +646,8 @@ class Ceased(_Message, frozen=True):
 class AgentStatus(msgspec.Struct, frozen=True, kw_only=True):
     """An agent as the broker sees it. `run` is the one it works for; `heard_us` how long ago it was heard.
 
-    `leaving`: it takes no run any more. `max_users`: the most it runs; None: any number.
+    `leaving`: it takes no run any more. `max_users`: the most it runs; None: any number. `cpu_share` and memory are
+    those of its last `Beat`.
     """
 
     name: str
@@ -587,10 +660,29 @@ class AgentStatus(msgspec.Struct, frozen=True, kw_only=True):
     heard_us: int
     leaving: bool = False
     max_users: int | None = None
+    cpu_share: float | None = None
+    memory_used_bytes: int | None = None
+    memory_bytes: int | None = None
+
+
+class Brief(msgspec.Struct, frozen=True, array_like=True):
+    """What came of a run, for a list: requests, failed ones among them, requests per second, and the 95th percentile of
+    their response times; None: there were none.
+    """
+
+    hits: int
+    failed: int
+    rps: float
+    p95_us: float | None
 
 
 class RunStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """A run in a list."""
+    """A run in a list.
+
+    Attributes:
+        users: the most at a time; None: there is no plan yet.
+        brief: what came of it; None: it has not ended.
+    """
 
     id: str
     state: RunState
@@ -601,6 +693,11 @@ class RunStatus(msgspec.Struct, frozen=True, kw_only=True):
     elapsed_us: int | None = None
     verdict: str | None = None
     trouble: str | None = None
+    name: str = ""
+    tags: dict[str, str] = {}
+    ended_at: datetime | None = None
+    users: int | None = None
+    brief: Brief | None = None
 
 
 class Status(_Message, frozen=True):
@@ -617,7 +714,9 @@ class Status(_Message, frozen=True):
     insecure: bool = False
 
 
-ToBroker = Hello | Beat | Standing | Enlist | Batch | Complete | Fetch | Chunk | Submit | Follow | Cease | Ask
+ToBroker = (
+    Hello | Beat | Standing | Enlist | Batch | Complete | Fetch | Chunk | Submit | Follow | Cease | Ask | Recollect
+)
 """From any peer."""
 ToAgent = (
     Welcome
@@ -638,6 +737,18 @@ ToAgent = (
     | Chunk
 )
 ToRunner = (
-    Welcome | Rejected | WhoAreYou | Beaten | Accepted | Refused | Fetch | Snapshot | Update | Ended | Ceased | Status
+    Welcome
+    | Rejected
+    | WhoAreYou
+    | Beaten
+    | Accepted
+    | Refused
+    | Fetch
+    | Snapshot
+    | Update
+    | Ended
+    | Recollected
+    | Ceased
+    | Status
 )
 FromBroker = ToAgent | ToRunner

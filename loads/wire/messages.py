@@ -39,7 +39,7 @@ from loads.plan.http import HttpOptions
 from loads.plan.share import Portion
 from loads.plan.spec import Plan
 
-PROTOCOL: Final = 4
+PROTOCOL: Final = 5
 """Of workers and of the cluster alike; changes whenever a message does."""
 MOST_RUN_DATA: Final = (1 << 20) + (64 << 10)
 """Bytes: the megabyte that what setUpRun returns may have, and the names of the classes that it is for."""

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Annotated, Final
+
+import msgspec
 
 from loads.metrics.result import Result, RunInfo
 from loads.metrics.rules import Rules
 from loads.plan.http import HttpOptions
 from loads.plan.load import LoadOptions
+from loads.plan.settings import MAX_NAME, MAX_TAGS
 from loads.plan.spec import DEFAULT_ROOM, Plan, build_plan, describe_pacing
 from loads.units import US_PER_S, format_duration, plural
 from loads.wire.messages import Load, Loaded
@@ -20,6 +23,9 @@ from loads.wire.messages import Load, Loaded
 _MOST_THRESHOLDS = 20
 """That the plan lists; the others are counted."""
 
+RunName = Annotated[str, msgspec.Meta(max_length=MAX_NAME)]
+Tags = Annotated[dict[Annotated[str, msgspec.Meta(max_length=100)], RunName], msgspec.Meta(max_length=MAX_TAGS)]
+"""What a run is tagged with, by key."""
 
 ABORT_GRACE_US: Final = US_PER_S
 """How long iterations in flight may go on when a threshold ends the run: its fixtures come to their ends as ever."""
@@ -39,6 +45,8 @@ class RunSpec:
         http: how requests find their way.
         env: variables for the environment of the tests.
         rules: what the run is judged by.
+        name: what its user calls it; empty: nothing.
+        tags: what it is to be found by.
     """
 
     targets: tuple[str, ...]
@@ -56,6 +64,8 @@ class RunSpec:
     http: HttpOptions = field(default_factory=HttpOptions)
     env: dict[str, str] = field(default_factory=dict)
     rules: Rules = field(default_factory=Rules)
+    name: RunName = ""
+    tags: Tags = field(default_factory=dict)
 
 
 def load_message(spec: RunSpec) -> Load:
@@ -107,6 +117,8 @@ def plan_run(
         has_starts=plan.has_starts,
         graceful_stop_us=plan.graceful_stop_us,
         fits_memory=plan.is_open and spec.load.max_users is None,
+        name=spec.name,
+        tags=spec.tags,
     )
     return plan, info
 

@@ -1,7 +1,13 @@
-"""Tracebacks as the author of a test wants them: without the frames of Loads and unittest around the test."""
+"""Tracebacks as the author of a test wants them: without the frames of Loads and unittest around the test.
+
+Files are named as imports find them, `shop/checkout.py`: the same on every machine, wherever a run's files are unpacked
+there, so that one mistake is one group of errors.
+"""
 
 from __future__ import annotations
 
+import os
+import sys
 import sysconfig
 import traceback
 import unittest
@@ -54,7 +60,7 @@ def place_of(trace: TracebackType | None) -> str:
     if not (own or frames):
         return ""
     filename, line = (own or frames)[-1]
-    return f"{filename}:{line}"
+    return f"{short_name(filename)}:{line}"
 
 
 def place_of_frames(frame: FrameType | None) -> str | None:
@@ -64,7 +70,15 @@ def place_of_frames(frame: FrameType | None) -> str | None:
         places.append((frame.f_code.co_filename, frame.f_lineno))
         frame = frame.f_back
     own = [place for place in places if not _is_foreign(place[0])]
-    return "{}:{}".format(*own[0]) if own else None
+    return f"{short_name(own[0][0])}:{own[0][1]}" if own else None
+
+
+def short_name(filename: str) -> str:
+    """`filename` from the directory on in which imports find it; whole, if there is none, and for libraries."""
+    if _is_foreign(filename):
+        return filename
+    above = [f"{directory}{os.sep}" for directory in sys.path if directory]
+    return min((filename.removeprefix(directory) for directory in above), key=len, default=filename)
 
 
 def kind_name(type_: type[BaseException]) -> str:
@@ -81,6 +95,8 @@ def _is_foreign(filename: str) -> bool:
 def _one(formatted: traceback.TracebackException) -> str:
     """One exception with its frames, but for those of Loads, unittest and the import machinery."""
     kept = [frame for frame in formatted.stack if not _is_machinery(frame.filename)]
+    for frame in kept:
+        frame.filename = short_name(frame.filename)  # its line of code was looked up before
     lines = ["Traceback (most recent call last):\n", *traceback.StackSummary.from_list(kept).format()] if kept else []
     return "".join([*lines, *formatted.format_exception_only()]).rstrip()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 
 from tests.cluster import Cluster
+from tests.overtime import assert_adds_up
 from tests.servers import Nginx
 from tests.traffic import PACED, USERS, Traffic, wait_for_calm
 
@@ -36,6 +37,10 @@ def test_what_it_did_not_tell_is_declared_as_an_interval(cluster: Cluster, nginx
     assert run.exit_code == {"failed": 1, "invalid": 4}[run.document["verdict"]]
     assert run.document["reasons"][-1] == "1 agent lost"
     assert "Lost: " in run.out
+    assert_adds_up(run.document)
+    told = [(event["kind"], event["text"]) for event in run.document["events"]]
+    assert ("agent", "agent north went away; 2 others took its users") in told
+    assert ("lost", "agent north went away and did not come back") in told
 
     traffic = Traffic(nginx, killed_s)
     # What the server counted beyond the result is what that agent sent in the interval, and what was in flight.

@@ -13,6 +13,7 @@ import pytest
 from loads.wire.cluster import RunState
 from tests.cluster import Cluster
 from tests.commands import Finished
+from tests.overtime import assert_adds_up
 from tests.servers import Nginx, wait_until
 from tests.traffic import PACED, USERS, Traffic, wait_for_calm
 
@@ -36,6 +37,7 @@ def assert_whole(run: Finished, nginx: Nginx) -> None:
     assert run.totals["sent"] == nginx.count() > 0
     assert "loads-runner: the connection to the broker is lost; the run does not need it" in run.err
     assert "loads-runner: connected to the broker again" in run.err
+    assert_adds_up(run.document)
 
 
 def test_in_mid_run_the_load_goes_on_and_nothing_is_lost(cluster: Cluster, nginx: Nginx) -> None:

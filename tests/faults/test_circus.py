@@ -64,7 +64,10 @@ def is_whole(run: Finished, nginx: Nginx) -> None:
 
 
 def test_nothing_listens_where_others_come_in(circus: Circus) -> None:
-    found = listeners(circus.pids())
+    wait_until(lambda: "/login?token=" in circus.log("web"), "the dashboard")
+    web = listeners(circus.pids("loads-web"))
+    assert [line.partition(":")[0] for line in web] == ["tcp 0100007F"]
+    found = [line for line in listeners(circus.pids()) if line not in web]
     assert {Path(line.removeprefix("unix ")).name for line in found} == {"broker.sock", "control.sock", "events.sock"}
     for line in found:
         directory = Path(line.removeprefix("unix ")).parent
@@ -85,6 +88,7 @@ def test_what_is_killed_in_mid_run_comes_back_by_itself_and_the_run_is_whole(cir
     with a_run(circus, nginx, "6s") as process:
         kill_one(circus, "loads-broker")
         kill_one(circus, "loads-agent")
+        kill_one(circus, "loads-web")
         wait_until(lambda: "was started again: its results are taken" in circus.log("broker"), "the agent")
         run = circus.runner.end(process)
     is_whole(run, nginx)
@@ -121,5 +125,5 @@ def test_told_to_stop_in_mid_run_it_finishes_that_first(circus: Circus, nginx: N
     assert time.monotonic() - told_s > 1
     assert not circus.pids()
     said = circus.output().rpartition("Got signal SIG_TERM")[2]
-    assert said.index("agent stopped") < said.index("broker stopped")
+    assert said.index("agent stopped") < min(said.index("broker stopped"), said.index("web stopped"))
     assert "Traceback" not in said

@@ -15,6 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from loads.errors import ProtocolError
+from loads.metrics.machines import Load
 from loads.plan.spec import Phase, Plan
 from loads.wire.cluster import (
     Ask,
@@ -30,14 +31,19 @@ from loads.wire.cluster import (
     Hold,
     Line,
     Lost,
+    Notice,
+    Recollect,
+    Recollected,
     Rejected,
     Role,
+    Slot,
     Snapshot,
     Span,
     Stage,
     Standing,
     Stored,
     ToBroker,
+    Track,
     Trouble,
     Update,
 )
@@ -62,7 +68,11 @@ VALID = [
         Go(run="r", phase=0, run_at_us=1, phase_at_us=2),
         Hold(run="r", holding=2, portions=((),), from_phase=1),
         Stored(run="r", incarnation=1, seq=2),
-        Snapshot(run="r", state=State.WAITING, result=None, elapsed_us=None, seats=(), lines=(), notices=("n",)),
+        Snapshot(
+            run="r", state=State.WAITING, result=None, elapsed_us=None, seats=(), lines=(), notices=(Notice(text="n"),)
+        ),
+        Recollect(run="r", before_us=None),
+        Recollected(run="r", before_us=5, slots=(Slot(Track.SERIES, 0, 1, b"12345"),), more=True),
         Update(run="r", state=State.RUNNING, elapsed_us=1, users={0: 1}, gone=(1,), lines=(Line(0, None, "x"),)),
     )
 ]
@@ -72,7 +82,7 @@ batches = st.builds(
             run="r",
             incarnation=1,
             seq=1,
-            spans=(Span(0, summary, (Fare(0, health),)),),
+            spans=(Span(0, summary, (Fare(0, health, Load(3, 1, 5)),)),),
             users={0: 1},
             losses=(Lost(loss_of(), 3, replaced=True, given_up=False),),
         )

@@ -29,6 +29,7 @@ from loads.wire.cluster import (
     Hello,
     Line,
     Lost,
+    Recollect,
     Role,
     Span,
     Stage,
@@ -77,6 +78,8 @@ def plausible(siege: Siege) -> list[ToBroker]:
         Follow(run=None),
         Follow(run="no' OR 1=1 --%_\0"),
         Cease(run="no-such-run", now=True),
+        Recollect(run=run, before_us=None),
+        Recollect(run="no' OR 1=1 --%_\0", before_us=2**62),
         Ask(runs=2**63),
         Ask(runs=-1),
     ]
@@ -176,7 +179,7 @@ def test_as_fast_as_he_can(siege: Siege, key: str | None, role: Role) -> None:
             Fetch(sha256="0" * 64, offset=0),
             Complete(run=siege.run, incarnation=7, last_seq=0),
         ),
-        Role.OBSERVER: (Ask(runs=100), Follow(run=siege.run)),
+        Role.OBSERVER: (Ask(runs=100), Follow(run=siege.run), Recollect(run=siege.run, before_us=None)),
         Role.RUNNER: (submit_of(names=("nobody",)), Follow(run=siege.run), Ask()),
     }[role]
     with siege.enter(key) as intruder:

@@ -19,6 +19,7 @@ import pytest
 from tests.cluster import Cluster, run_cluster
 from tests.commands import LOADS_RUNNER, LoadsRunner, check_laws
 from tests.integration.test_terminal import Terminal
+from tests.overtime import assert_adds_up, kinds
 from tests.servers import Nginx, wait_until
 
 HOME = """
@@ -203,6 +204,8 @@ def test_failures_on_agents_fail_the_run_here(cluster: Cluster, nginx: Nginx) ->
     run = cluster.run("bad.TestHome.test_home", "-a", "2", "-u", "2", "--hits", "2", "--server-url", nginx.url)
     assert run.exit_code == 1
     assert run.totals["failures"] == 4
+    [group] = run.document["errors"]
+    assert (group["place"].partition(":")[0], group["count"]) == ("bad.py", 4)
     assert "AssertionError: 200 != 201" in run.out
     assert "Verdict: failed (4 failures)" in run.out
 
@@ -216,7 +219,47 @@ def test_a_stored_run_is_shown_as_its_runner_wrote_it(cluster: Cluster, nginx: N
     assert shown.out == run.out
     only = cluster.call("loads", "show", name[:-1], "--output", "json=-")
     assert json.loads(only.out) == run.document
+    report = cluster.call("loads", "report", name)
+    if "are not there" not in report.err:  # the front end was built
+        assert report.out == f"Wrote loads-{name}.html\n"
+        assert f"<title>{name}: passed" in (cluster.runner.directory / f"loads-{name}.html").read_text("utf-8")
     assert name in cluster.call("loads", "runs").out
+
+
+def test_a_run_has_a_name_and_tags_and_is_told_over_time(cluster: Cluster, nginx: Nginx) -> None:
+    """Series, agents and events: all of them as the store has them."""
+    named = ("--name", "checkout, new index", "--tag", "branch=main", "--tag", "build=8 1")
+    load = ("-u", "4", "-d", "3s", "--threshold", "p(50) < 0.001ms over 1s", "--server-url", nginx.url)
+    run = cluster.run("home.py", "-a", "2", *named, *load)
+    document = run.document
+    assert (document["run"]["name"], document["run"]["tags"]) == (named[1], {"branch": "main", "build": "8 1"})
+    assert_adds_up(document)
+    assert len(document["machines"]) == 2
+    assert kinds(document) >= {"threshold"}
+    assert "loads-runner: threshold p(50) < 0.001ms over 1s crossed (it is" in run.err
+    name = document["run"]["id"]
+    shown = cluster.call("loads", "show", name, "--output", "json=-")
+    assert json.loads(shown.out) == document
+
+    status = cluster.run_of(name)
+    assert status is not None
+    assert status.brief is not None
+    assert (status.brief.hits, status.brief.failed, status.users) == (run.totals["hits"], 0, 4)
+    assert status.ended_at is not None
+    lines = cluster.call("loads", "runs", "--name", "NEW index", "--tag", "branch=main", "--verdict", "failed").out
+    assert name in lines
+    assert "checkout, new index" in lines
+    assert "branch=main build=8 1" in lines
+    assert name not in cluster.call("loads", "runs", "--tag", "branch=other").out
+
+
+def test_a_cluster_says_how_busy_its_machines_are(cluster: Cluster) -> None:
+    def known() -> bool:
+        agents = cluster.seen().values()
+        return all(agent.cpu_share is not None and (agent.memory_used_bytes or 0) > 0 for agent in agents)
+
+    wait_until(known, "the processors of the machine")
+    assert " GB " in cluster.call("loads", "status").out
 
 
 # Dependencies.

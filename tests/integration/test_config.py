@@ -276,7 +276,7 @@ def test_a_broken_pyproject_is_a_mistake_when_it_has_a_word_of_loads(shop: Loads
         ("config = 'other.toml'", "load.toml config can't be set", "--config is for the command line only"),
         ("list = true", "load.toml list can't be set", "--list is for the command line only"),
         ("include-file = ['no-*.py']", "load.toml include-file no-*.py: there is nothing of that name", "looked in"),
-        ("output = ['xml=r']", "load.toml output 'xml=r' is not json=FILE", "like json=result.json"),
+        ("output = ['xml=r']", "load.toml output 'xml=r' is not KIND=FILE", "like json=result.json"),
         ("output = ['json=no/dir/r']", "load.toml output json=no/dir/r: no/dir/r can't be written", "yours"),
         ("log-file = 'no/dir/r'", "load.toml log-file no/dir/r: no/dir/r can't be written", "yours"),
         ("targets = []", "there is no target", "set targets in a configuration"),

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import re
 import subprocess
+from base64 import b64decode
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from loads.errors import LoadsError
+from loads.report.html import find_parts
+from loads.report.page import Report
 from tests.commands import LOADS_RUNNER, LoadsRunner
 
 SITE = """
@@ -61,6 +68,53 @@ def test_several_outputs_hold_the_same(loads: LoadsRunner, site: str) -> None:
     assert (loads.directory / "a.json").read_bytes() == (loads.directory / "b.json").read_bytes()
 
 
+def test_the_report_and_the_json_of_one_run_agree(loads: LoadsRunner, site: str) -> None:
+    """A report needs a front end that was built; without one the command says so before the start."""
+    loads.write("sites.py", SITE)
+    outputs = ("--output", "html=report.html", "--output", "json=result.json")
+    done = plain(loads, "sites.py", "-u", "2", "--hits", "4", "--name", "</script>", "--server-url", site, *outputs)
+    if is_missing():
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "--output html=report.html: the script and the style of reports are not there" in done.stderr
+        return
+    assert done.returncode == 1
+    document = json.loads((loads.directory / "result.json").read_bytes())
+    report = report_in(loads.directory / "report.html")
+    totals, frame = report.run.totals, report.run
+    assert totals is not None
+    for name in ("hits", "sent", "unsent", "success", "failures", "errors", "rps", "bytes_received"):
+        assert getattr(totals, name) == document["totals"][name]
+    assert round((totals.service.p99 or 0) / 1_000, 3) == document["totals"]["service"]["p99_ms"]
+    assert [(name.method, name.name) for name in frame.names] == [
+        (series["method"], series["name"]) for series in document["series"]
+    ]
+    assert [figures.hits for figures in frame.figures] == [series["hits"] for series in document["series"]]
+    assert [sum(point.hits for point in series.points) for series in report.series] == [
+        sum(point["hits"] for point in series["timeline"]) for series in document["series"]
+    ]
+    assert [point.hits for point in frame.points] == [point["hits"] for point in document["timeline"]]
+    assert frame.head is not None
+    assert frame.head.label == "</script>"
+    assert frame.standing is not None
+    assert (frame.standing.outlook.value, frame.standing.exit_code) == (document["verdict"], document["exit_code"])
+
+
+def is_missing() -> bool:
+    """Whether the front end was not built here."""
+    try:
+        find_parts()
+    except LoadsError:
+        return True
+    return False
+
+
+def report_in(path: Path) -> Report:
+    """What a report holds."""
+    found = re.search(r'id="report-data">([A-Za-z0-9+/=]+)</script>', path.read_text(encoding="utf-8"))
+    assert found is not None
+    return msgspec.json.decode(gzip.decompress(b64decode(found[1])), type=Report)
+
+
 def test_quiet_leaves_nothing_but_errors(loads: LoadsRunner, site: str) -> None:
     loads.write("sites.py", SITE)
     good = plain(loads, "sites.TestSite.test_good", "--quiet", "--server-url", site)
@@ -73,7 +127,7 @@ def test_quiet_leaves_nothing_but_errors(loads: LoadsRunner, site: str) -> None:
     assert "there is no test test_nothing" in lost.stderr
 
 
-@pytest.mark.parametrize("output", ["json", "json=", "xml=file", "json=/no/such/directory/file", "json=."])
+@pytest.mark.parametrize("output", ["json", "json=", "xml=file", "json=/no/such/directory/file", "json=.", "html=."])
 def test_an_output_that_can_not_be_written_is_refused_before_the_start(loads: LoadsRunner, output: str) -> None:
     loads.write("sites.py", SITE)
     done = plain(loads, "sites.py", "--output", output)

@@ -63,16 +63,16 @@ def test_one_that_does_not_start_is_tried_once_a_second_and_not_without_pause(co
 
 
 def test_the_broker_starts_first_and_outlasts_the_agents() -> None:
-    agent, broker = read("circus.ini")["watchers"]
-    assert (agent["name"], broker["name"]) == ("agent", "broker")
-    assert broker["priority"] > agent["priority"]
+    agent, broker, web = read("circus.ini")["watchers"]
+    assert (agent["name"], broker["name"], web["name"]) == ("agent", "broker", "web")
+    assert broker["priority"] > web["priority"] > agent["priority"]
     assert float(broker["graceful_timeout"]) > float(agent["graceful_timeout"])
 
 
 def test_a_master_has_the_broker_and_a_node_an_agent_as_in_the_whole_cluster() -> None:
     whole = {watcher["name"]: watcher for watcher in read("circus.ini")["watchers"]}
-    (master,), (node,) = read("conf/master.ini")["watchers"], read("conf/node.ini")["watchers"]
-    assert master == whole["broker"]
+    (broker, web), (node,) = read("conf/master.ini")["watchers"], read("conf/node.ini")["watchers"]
+    assert (broker, web) == (whole["broker"], whole["web"])
     assert {**node, "numprocesses": 2} == whole["agent"]
 
 

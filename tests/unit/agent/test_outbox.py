@@ -89,6 +89,8 @@ def test_what_was_taken_is_delivered_once(schedule: list[tuple[object, ...]]) ->
     machine.broker.settle()
     assert machine.broker.result is not None
     assert machine.broker.result.summary == truth
+    loads = machine.broker.result.machines
+    assert sum(row.point.hits for each in loads.known for row in loads.rows(each)) == truth.hits.hits
     assert machine.broker.watermark(9) == machine.outbox.last_seq
 
 

@@ -22,6 +22,23 @@ def ruled(**rules: Any) -> Submit:
     return msgspec.structs.replace(submit, spec=replace(submit.spec, rules=Rules(**rules)))
 
 
+def named(**fields: Any) -> Submit:
+    submit = submit_of()
+    return msgspec.structs.replace(submit, spec=replace(submit.spec, **fields))
+
+
+def test_a_name_and_tags_that_can_steer_a_terminal_stay_out() -> None:
+    assert find_excess(named(name="checkout, new index", tags={"branch": "main", "a.b": "c d"}), 0, 0) is None
+    for fields in (
+        {"name": "\x1b[2J"},
+        {"name": " "},
+        {"tags": {"a": "b\n"}},
+        {"tags": {"a b": "c"}},
+        {"tags": {"a": ""}},
+    ):
+        assert find_excess(named(**fields), 0, 0) is not None
+
+
 def open_load(**changed: Any) -> LoadOptions:
     return LoadOptions(**{"arrival_rate": 5 * RATE_PER_S, "duration_us": US_PER_S, **changed})
 

@@ -165,7 +165,7 @@ def test_what_finds_no_room_is_not_run_and_the_result_says_so() -> None:
     [warning] = run.fold.result.warnings if run.fold.result is not None else []
     assert "nobody runs 2 users of agent a2, which went away" in warning
     assert any(isinstance(effect, Save) and effect.fold for effect in effects), "also if the broker dies now"
-    assert any("took those that they have room for" in notice for notice in run.chronicle.notices)
+    assert any("took those that they have room for" in notice.text for notice in run.chronicle.notices)
 
 
 def test_who_joins_waits_for_who_joined_before_it() -> None:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from loads.broker.records import MAX_LINES
+from loads.broker.records import BLOB_VERSION, MAX_LINES
 from loads.broker.store import (
     AddBatch,
     AddLines,
@@ -32,11 +32,12 @@ from loads.broker.store import (
 )
 from loads.errors import ExitCode, LoadsError, UsageError
 from loads.metrics.verdict import Verdict
-from loads.wire.cluster import RunState
+from loads.wire.cluster import RunState, Track
 from tests.postgres import Postgres, run_postgres
 
 NOW = datetime(2026, 3, 1, 12, 30, 15, 123_456, tzinfo=UTC)
 TOP = 2**64 - 1
+TOTAL, SERIES, MACHINES = Track
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def loaded(store: Store, run: str) -> StoredRun:
 def test_a_run_comes_back_as_it_was_saved(store: Store) -> None:
     row = row_of("a1")
     store.commit([SaveRun(row)])
-    assert loaded(store, "a1") == StoredRun(row=row, versions=frozenset({1}))
+    assert loaded(store, "a1") == StoredRun(row=row, versions=frozenset({BLOB_VERSION}))
     ended = replace(row, state=RunState.ENDED, ended_at=NOW + timedelta(days=1), verdict=Verdict.INVALID, record=b"2")
     store.commit([SaveRun(ended)])
     assert loaded(store, "a1").row == ended
@@ -132,14 +133,45 @@ def test_a_batch_again_changes_nothing_even_after_it_was_folded(store: Store) ->
 
 def test_a_checkpoint_takes_the_place_of_what_it_folded(store: Store) -> None:
     store.commit([SaveRun(row_of("a1")), *(AddBatch("a1", inc, seq, b"x") for seq in (1, 2, 3) for inc in (TOP, 5))])
-    store.commit([Checkpoint("a1", b"one", {(0, 10): b"p", (10, 10): b"q"}, through={TOP: 2})])
-    store.commit([Checkpoint("a1", b"two", {(0, 20): b"pq", (20, 10): b"r"}, {(0, 10), (10, 10)}, {TOP: 2, 5: 3})])
+    store.commit(
+        [
+            Checkpoint(
+                "a1", b"one", {(TOTAL, 0, 10): b"p", (TOTAL, 10, 10): b"q", (SERIES, 0, 10): b"s"}, through={TOP: 2}
+            )
+        ]
+    )
+    points, removed = {(TOTAL, 0, 20): b"pq", (TOTAL, 20, 10): b"r"}, {(TOTAL, 0, 10), (TOTAL, 10, 10)}
+    store.commit([Checkpoint("a1", b"two", points, removed, {TOP: 2, 5: 3})])
     found = loaded(store, "a1")
     assert found.snapshot == b"two"
-    assert found.points == {(0, 20): b"pq", (20, 10): b"r"}
+    assert found.points == {**points, (SERIES, 0, 10): b"s"}
     assert found.journal == ((TOP, 3, b"x"),)
     assert found.watermarks == {TOP: 3, 5: 3}
     assert repr(found) == "<StoredRun a1 running, snapshot of 3 bytes + 1 batches>"
+
+
+def test_only_the_points_that_are_asked_for_are_loaded(store: Store) -> None:
+    points = {(track, 0, 10): track.value.encode() for track in Track}
+    store.commit([SaveRun(row_of("a1")), Checkpoint("a1", b"s", points)])
+    assert loaded(store, "a1").points == points
+    some = store.load("a1", (TOTAL,))
+    assert some is not None
+    assert some.points == {(TOTAL, 0, 10): b"total"}
+
+
+def test_points_are_read_in_pieces_the_latest_first(store: Store) -> None:
+    """What begins at one time is in one piece, however much it is."""
+    points = {(track, t_us, 1): bytes(40) for track in (SERIES, MACHINES) for t_us in (0, 1, 2, 2**40)}
+    points |= {(TOTAL, 2**50, 1): b"", (SERIES, 5, 2): bytes(200)}
+    store.commit([SaveRun(row_of("a1")), SaveRun(row_of("a2")), Checkpoint("a1", b"s", points)])
+    pieces, before_us, more = [], None, True
+    while more:
+        piece, more = store.points("a1", (SERIES, MACHINES), before_us, 100)
+        assert all(points[key] == data for key, data in piece)
+        pieces.append([t_us for (_, t_us, _), _ in piece])
+        before_us = pieces[-1][-1]
+    assert pieces == [[2**40, 2**40, 5], [2, 2, 1, 1], [0, 0]]
+    assert store.points("a2", (SERIES,), None, 100) == ([], False)
 
 
 def test_the_formats_of_blobs_are_told(store: Store) -> None:
@@ -166,13 +198,13 @@ def test_a_forgotten_run_leaves_nothing(store: Store) -> None:
     everything: list[Job] = [
         AddBatch("a1", 1, 1, b"x"),
         AddLines("a1", [LineRow(1, 1, 1, "x")]),
-        Checkpoint("a1", b"s", {(0, 1): b"p"}),
+        Checkpoint("a1", b"s", {(TOTAL, 0, 1): b"p"}),
     ]
     store.commit([SaveRun(row_of("a1")), *everything])
     store.commit([Forget("a1"), *everything, Forget("a9")])
     assert store.load("a1") is None
     store.commit([SaveRun(row_of("a1"))])
-    assert loaded(store, "a1") == StoredRun(row=row_of("a1"), versions=frozenset({1}))
+    assert loaded(store, "a1") == StoredRun(row=row_of("a1"), versions=frozenset({BLOB_VERSION}))
 
 
 def test_unfinished_runs_are_those_in_no_final_state(store: Store) -> None:
@@ -225,8 +257,8 @@ def test_numbers_that_no_database_holds_are_refused_before_they_are_queued() -> 
     for make in (
         lambda: AddBatch("a", TOP + 1, 1, b""),
         lambda: AddBatch("a", 1, 2**63, b""),
-        lambda: Checkpoint("a", b"", {(-1, 1): b""}),
-        lambda: Checkpoint("a", b"", removed=[(1, 2**63)]),
+        lambda: Checkpoint("a", b"", {(TOTAL, -1, 1): b""}),
+        lambda: Checkpoint("a", b"", removed=[(TOTAL, 1, 2**63)]),
         lambda: Checkpoint("a", b"", through={-1: 1}),
         lambda: LineRow(1, 1, 2**63, ""),
         lambda: replace(row_of("a"), nonce=-1),
@@ -286,7 +318,7 @@ def of_store(store: Store) -> dict[str, StoredRun]:
 NAMES = st.sampled_from(["a", "b"])
 INCARNATIONS = st.sampled_from([0, 1, 2**63, TOP])
 SEQS = st.integers(1, 6)
-KEYS = st.tuples(st.integers(0, 3), st.integers(1, 2))
+KEYS = st.tuples(st.sampled_from(Track), st.integers(0, 3), st.integers(1, 2))
 BATCHES = st.builds(AddBatch, NAMES, INCARNATIONS, SEQS, st.binary(max_size=3))
 CHECKPOINTS = st.builds(
     Checkpoint,
@@ -394,7 +426,7 @@ def test_a_store_of_another_version_is_refused(place: Place) -> None:
     with store._engine.begin() as connection:
         connection.exec_driver_sql("UPDATE meta SET version = 99")
     store.close()
-    with pytest.raises(LoadsError, match="is of version 99, and this Loads knows 1") as refused:
+    with pytest.raises(LoadsError, match="is of version 99, and this Loads knows 2") as refused:
         place.open()
     assert "another store" in refused.value.hint
 

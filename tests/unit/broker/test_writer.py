@@ -258,7 +258,7 @@ from datetime import datetime, UTC
 from pathlib import Path
 from loads.broker.store import AddBatch, Checkpoint, RunRow, SaveRun, Store
 from loads.broker.writer import Writer
-from loads.wire.cluster import RunState
+from loads.wire.cluster import RunState, Track
 
 def say(*words):
     print(*words, flush=True)
@@ -280,7 +280,8 @@ async def main(directory, last):
         await ahead.acquire()
         jobs = [AddBatch("a1", 2**64 - 1, seq, b"%d" % seq * 4_000)]
         if seq % 100 == 0:
-            jobs.append(Checkpoint("a1", b"%d" % seq * 4_000, {(seq, 1): b"%d" % seq}, through={2**64 - 1: seq}))
+            points = {(Track.TOTAL, seq, 1): b"%d" % seq}
+            jobs.append(Checkpoint("a1", b"%d" % seq * 4_000, points, through={2**64 - 1: seq}))
         writer.put(jobs, seq, urgent=seq % 7 == 0)
     await asyncio.to_thread(writer.close, 60.0)
     store.close()
@@ -321,7 +322,7 @@ def found(directory: Path) -> tuple[int, list[int]]:
     assert run is not None
     for _, seq, data in run.journal:
         assert data == b"%d" % seq * 4_000
-    folded = max((t_us for t_us, _ in run.points), default=0)
+    folded = max((t_us for _, t_us, _ in run.points), default=0)
     assert run.snapshot == (b"%d" % folded * 4_000 if folded else None)
     return folded, [seq for _, seq, _ in run.journal]
 

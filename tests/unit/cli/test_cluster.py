@@ -10,10 +10,13 @@ import pytest
 
 from loads.cli import cluster as cluster_module
 from loads.cli import orders, runner
+from loads.cli.beside import Beside
 from loads.cli.cluster import OnCluster
 from loads.cli.group import command as group
 from loads.cli.group import main as main_of_group
+from loads.cli.outputs import Output, Outputs
 from loads.cli.runner import main
+from loads.report.cluster import Sought
 from loads.wire.endpoint import default_endpoint, parse_endpoint
 from loads.wire.run import RunSpec
 
@@ -25,11 +28,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What would be done: with a run, its spec and the cluster (None: here)."""
     seen: list[Any] = []
 
-    def run_here(spec: RunSpec, outputs: list[Path | None], *, quiet: bool) -> int:
+    def run_here(spec: RunSpec, outputs: Outputs, page: Beside | None, *, quiet: bool) -> int:
         seen.extend([spec, None])
         return 0
 
-    def run_there(spec: RunSpec, cluster: OnCluster, outputs: list[Path | None], *, quiet: bool) -> int:
+    def run_there(spec: RunSpec, cluster: OnCluster, outputs: Outputs, page: Beside | None, *, quiet: bool) -> int:
         seen.extend([spec, cluster])
         return 0
 
@@ -42,7 +45,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     monkeypatch.setattr(runner, "_run", run_here)
     monkeypatch.setattr(cluster_module, "run_on_cluster", run_there)
-    for name in ("attach", "stop", "status", "check", "runs", "show_run"):
+    for name in ("attach", "stop", "status", "check", "runs", "show_run", "report_run"):
         monkeypatch.setattr(orders, name, noted(name))
     return seen
 
@@ -163,7 +166,7 @@ def test_what_a_file_says_for_clusters_does_not_hinder_a_run_here(asked: list[An
         (["--purge-broker", "--list"], "--purge-broker and --list exclude each other"),
         (["t", "-a", "1", "--now"], "--now is for --stop and --purge-broker"),
         (["--attach", "--now"], "--now is for --stop and --purge-broker"),
-        (["--attach", "--output", "xml=r"], "--output 'xml=r' is not json=FILE"),
+        (["--attach", "--output", "xml=r"], "--output 'xml=r' is not KIND=FILE"),
         (["--ping-broker", "--broker", "x"], "--broker: 'x' is not an address of a broker"),
     ],
 )
@@ -192,14 +195,15 @@ def test_all_problems_are_told_at_once(capsys: pytest.CaptureFixture[str]) -> No
 
 USUAL = default_endpoint(os.environ)
 THERE = parse_endpoint("/x/b.sock")
+STDOUT = Output("json", None)
 
 
 @pytest.mark.parametrize(
     ("arguments", "done"),
     [
-        (["--attach"], ("attach", USUAL, "", [], False)),
-        (["--attach", "red-fox", "--quiet"], ("attach", USUAL, "red-fox", [], True)),
-        (["--attach", "--output", "json=-", "--broker", "/x/b.sock"], ("attach", THERE, "", [None], False)),
+        (["--attach"], ("attach", USUAL, "", [], None, False)),
+        (["--attach", "red-fox", "--quiet"], ("attach", USUAL, "red-fox", [], None, True)),
+        (["--attach", "--output", "json=-", "--broker", "/x/b.sock"], ("attach", THERE, "", [STDOUT], None, False)),
         (["--stop", "red-fox"], ("stop", USUAL, "red-fox", False)),
         (["--stop", "red-fox", "--now"], ("stop", USUAL, "red-fox", True)),
         (["--purge-broker"], ("stop", USUAL, None, False)),
@@ -217,12 +221,18 @@ def test_options_that_are_no_runs(asked: list[Any], arguments: list[str], done: 
     ("arguments", "done"),
     [
         (["status"], ("status", USUAL)),
-        (["runs", "-n", "3", "--broker", "/x/b.sock"], ("runs", THERE, 3)),
-        (["attach"], ("attach", USUAL, "", [], False)),
-        (["attach", "red-fox", "--quiet"], ("attach", USUAL, "red-fox", [], True)),
+        (["runs", "-n", "3", "--broker", "/x/b.sock"], ("runs", THERE, 3, Sought())),
+        (
+            ["runs", "--name", "x", "--tag", "a=b c", "--tag", "d=e", "--verdict", "Failed"],
+            ("runs", USUAL, 20, Sought("x", {"a": "b c", "d": "e"}, "failed")),
+        ),
+        (["attach"], ("attach", USUAL, "", [], None, False)),
+        (["attach", "red-fox", "--quiet"], ("attach", USUAL, "red-fox", [], None, True)),
         (["stop", "red-fox", "--now"], ("stop", USUAL, "red-fox", True)),
         (["show"], ("show_run", USUAL, None, [])),
-        (["show", "red-fox", "--output", "json=-"], ("show_run", USUAL, "red-fox", [None])),
+        (["show", "red-fox", "--output", "json=-"], ("show_run", USUAL, "red-fox", [STDOUT])),
+        (["report"], ("report_run", USUAL, None, None)),
+        (["report", "red-fox", "--output", "-", "--broker", "/x/b.sock"], ("report_run", THERE, "red-fox", "-")),
     ],
 )
 def test_they_are_commands_of_loads(asked: list[Any], arguments: list[str], done: tuple[Any, ...]) -> None:
@@ -249,7 +259,7 @@ def test_settings_of_files_hold_for_commands_too(asked: list[Any], here: Path) -
     assert asked == [("show_run", THERE, None, [])]
 
 
-@pytest.mark.parametrize("name", ["run", "broker", "agent", "status", "runs", "attach", "stop", "show"])
+@pytest.mark.parametrize("name", ["run", "broker", "agent", "status", "runs", "attach", "stop", "show", "report"])
 def test_each_command_of_loads_has_a_help(capsys: pytest.CaptureFixture[str], name: str) -> None:
     assert call("--help", program=main_of_group) == 0
     assert f"\n  {name} " in capsys.readouterr().out

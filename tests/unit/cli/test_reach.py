@@ -26,7 +26,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[OnCluster]:
     """The clusters that runs were to go to."""
     seen: list[OnCluster] = []
 
-    def run_there(_spec: Any, cluster: OnCluster, _outputs: Any, *, quiet: bool) -> int:
+    def run_there(_spec: Any, cluster: OnCluster, _outputs: Any, _page: Any, *, quiet: bool) -> int:
         seen.append(cluster)
         return 0
 

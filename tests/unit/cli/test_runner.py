@@ -8,6 +8,8 @@ import pytest
 
 import loads
 from loads.cli import runner
+from loads.cli.beside import Beside
+from loads.cli.outputs import Output, Outputs
 from loads.cli.runner import main
 from loads.metrics.rules import Rules
 from loads.plan.http import HttpOptions
@@ -25,7 +27,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What would be run: the spec, the outputs and whether it is quiet."""
     seen: list[Any] = []
 
-    def run(spec: RunSpec, outputs: list[Path | None], *, quiet: bool) -> int:
+    def run(spec: RunSpec, outputs: Outputs, page: Beside | None, *, quiet: bool) -> int:
         seen.extend([spec, outputs, quiet])
         return 0
 
@@ -112,7 +114,7 @@ def test_everything_else(asked: list[Any], here: Path) -> None:
     outputs = ("--output", "json=-", "--output", "json=r")
     spec = parsed(asked, "t", "u", "--seed", "5", "--fresh-session", "--quiet", *outputs)
     assert (spec.targets, spec.seed, spec.fresh_session) == (("t", "u"), 5, True)
-    assert asked[1:] == [[None, Path("r")], True]
+    assert asked[1:] == [[Output("json", None), Output("json", Path("r"))], True]
 
 
 @pytest.mark.parametrize(
@@ -267,8 +269,8 @@ def test_parsing_does_not_touch_an_output_that_exists(asked: list[Any], here: Pa
         (["t", "--server-url", "example.org"], "--server-url: 'example.org' is not the URL of a server"),
         (["t", "--server-url", "http://"], "--server-url: 'http://' is not the URL of a server"),
         (["t", "--include-file", "nosuch*.py"], "--include-file nosuch*.py: there is nothing of that name"),
-        (["t", "--output", "xml=r"], "--output 'xml=r' is not json=FILE"),
-        (["t", "--output", "json="], "--output 'json=' is not json=FILE"),
+        (["t", "--output", "xml=r"], "--output 'xml=r' is not KIND=FILE"),
+        (["t", "--output", "json="], "--output 'json=' is not KIND=FILE"),
         (["t", "--output", "json=no/such/dir/r.json"], "no/such/dir/r.json can't be written"),
         (["t", "--output", "json=."], ". can't be written"),
         (["t", "--timeout", "0"], "--timeout: '0' leaves no time for an answer"),

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from loads.errors import ExitCode
 from loads.metrics.counters import Counts
+from loads.metrics.events import MAX_EVENTS, Event, EventKind
 from loads.metrics.result import Result
 from loads.metrics.rules import Rules
 from loads.metrics.summary import SeriesKey, Summary, Totals
@@ -192,3 +194,41 @@ def test_thresholds_decide_once_there_are_any() -> None:
     assert result.judge() == (Verdict.PASSED, ExitCode.PASSED, ["2 failures, which no threshold forbids"])
     result.thresholds = [Standing(text="hits > 9", state=State.CROSSED, value=3.0, shown="3")]
     assert result.judge() == (Verdict.FAILED, ExitCode.THRESHOLD, ["hits > 9: it was 3", "2 failures"])
+
+
+def test_a_loss_is_an_event_that_lasted() -> None:
+    result = result_of()
+    result.declare(loss_of(worker=3), Counts())
+    result.declare(loss_of(worker=None, agent="north", reason="did not come back"), Counts())
+    assert result.events == [
+        Event(t_us=1_000_000, until_us=2_500_000, kind=EventKind.LOST, text="worker 3 was killed by SIGKILL"),
+        Event(t_us=1_000_000, until_us=2_500_000, kind=EventKind.LOST, text="agent north did not come back"),
+    ]
+
+
+def test_of_very_many_events_the_first_and_the_last_are_kept() -> None:
+    result = result_of()
+    for number in range(3 * MAX_EVENTS):
+        result.note(Event(t_us=number, kind=EventKind.NOTE, text="x"))
+    half = MAX_EVENTS // 2
+    assert [event.t_us for event in result.events] == [*range(half), *range(3 * MAX_EVENTS - half, 3 * MAX_EVENTS)]
+
+
+def test_a_point_counts_hits_that_failed() -> None:
+    summary = iterations_of(1, sent=3, unsent=2)
+    summary.series[SeriesKey("t", "GET", "/gone")] = series_of([1, 2], status=404)
+    summary.series[SeriesKey("t", "transaction", "pay")] = series_of([5], status=500)
+    (row,) = result_of(summary).timeline.rows()
+    assert (row.point.hits, row.point.failed) == (7, 4)
+
+
+@given(summaries())
+def test_series_and_machines_of_a_result_travel_beside_it(summary: Summary) -> None:
+    """What is encoded without them and gets them back is the same."""
+    result = result_of(summary)
+    bare = msgspec.structs.replace(result, details=result.details.bare(), machines=result.machines.bare())
+    read = msgspec.msgpack.decode(msgspec.msgpack.encode(bare), type=Result)
+    for times, known in ((result.details, read.details), (result.machines, read.machines)):
+        for (t_us, width_us), data in times.packed.items():
+            known.put(t_us, width_us, data)
+    assert read == result

@@ -6,7 +6,7 @@ import pytest
 
 from loads.errors import UsageError
 from loads.plan.files import read_toml
-from loads.plan.settings import SETTINGS, parse_think_time
+from loads.plan.settings import SETTINGS, parse_run_name, parse_tag, parse_think_time
 from loads.units import US_PER_S
 
 
@@ -42,3 +42,25 @@ def test_what_may_be_lost_is_a_part(text: str) -> None:
 @pytest.mark.parametrize(("text", "part"), [("1%", 0.01), ("0.02", 0.02), ("0", 0.0), ("100%", 1.0), ("1.0", 1.0)])
 def test_a_part_is_said_in_percent_or_as_a_fraction(text: str, part: float) -> None:
     assert SETTINGS["max-lost"].parse(text) == part
+
+
+@pytest.mark.parametrize("text", ["checkout", "checkout, new index", "é" * 200, " padded "])
+def test_any_line_is_a_name(text: str) -> None:
+    assert parse_run_name(text) == text.strip()
+
+
+@pytest.mark.parametrize("text", ["", " ", "a\nb", "\x1b[2J", "x" * 201])
+def test_what_is_no_line_is_no_name(text: str) -> None:
+    with pytest.raises(UsageError, match="is not a name for a run"):
+        parse_run_name(text)
+
+
+@pytest.mark.parametrize(("text", "tag"), [("a=b", ("a", "b")), ("a.b-c_d=e f=g", ("a.b-c_d", "e f=g"))])
+def test_a_tag_is_a_plain_key_and_any_line(text: str, tag: tuple[str, str]) -> None:
+    assert parse_tag(text) == tag
+
+
+@pytest.mark.parametrize("text", ["", "a", "a=", "=b", "a b=c", "a=b\n", "a=" + "x" * 201])
+def test_anything_else_is_no_tag(text: str) -> None:
+    with pytest.raises(UsageError, match="is not a tag"):
+        parse_tag(text)

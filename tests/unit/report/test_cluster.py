@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from loads.report.cluster import agent_lines, check_lines, run_lines, status_lines
+from loads.report.cluster import Sought, agent_lines, check_lines, run_lines, selected, status_lines
 from loads.units import US_PER_S
 from loads.wire.cluster import AgentStatus, RunState, RunStatus, Status, Who
 
@@ -24,7 +24,7 @@ def agent(name: str, **fields: Any) -> AgentStatus:
     return AgentStatus(name=name, **values)
 
 
-def run(name: str, state: RunState = RunState.RUNNING, **fields: Any) -> RunStatus:
+def run(run_id: str, state: RunState = RunState.RUNNING, **fields: Any) -> RunStatus:
     values: dict[str, Any] = {
         "who": Who("ann", "box"),
         "created_at": NOON,
@@ -32,7 +32,7 @@ def run(name: str, state: RunState = RunState.RUNNING, **fields: Any) -> RunStat
         "agents": ("north",),
         **fields,
     }
-    return RunStatus(id=name, state=state, **values)
+    return RunStatus(id=run_id, state=state, **values)
 
 
 def status(**fields: Any) -> Status:
@@ -61,13 +61,14 @@ def test_a_cluster_with_nothing_says_what_to_do() -> None:
 
 
 def test_agents_and_runs_are_tables() -> None:
-    agents = (agent("north", run="red-fox"), agent("a-longer-name"))
+    machine = {"cpu_share": 0.75, "memory_used_bytes": 4 * 10**9, "memory_bytes": 16 * 10**9}
+    agents = (agent("north", run="red-fox", **machine), agent("a-longer-name"))
     lines = list(status_lines(status(agents=agents, runs=(run("red-fox", elapsed_us=65 * US_PER_S),))))
     assert lines[0] == "Broker 1.0 on box, pid 7, up 1h02m"
     assert lines[3:6] == [
         "2 agents, 1 free",
-        "  agent          host  cores  load  version  heard      run",
-        "  north          box   4      0.50  1.0      0.3 s ago  red-fox",
+        "  agent          host  cores  load  cpu  memory          version  heard      run",
+        "  north          box   4      0.50  75%  4.0 of 16.0 GB  1.0      0.3 s ago  red-fox",
     ]
     assert lines[6].startswith("  a-longer-name  box ")
     assert lines[8] == "1 run, of which 1 goes on"
@@ -79,9 +80,9 @@ def test_agents_and_runs_are_tables() -> None:
 def test_labels_and_room_are_columns_where_an_agent_has_some() -> None:
     agents = (agent("a", labels={"region": "eu", "disk": "ssd"}), agent("b", max_users=500))
     assert list(agent_lines(agents))[1:] == [
-        "  agent  host  cores  max  load  version  heard      run   labels",
-        "  a      box   4      -    0.50  1.0      0.3 s ago  free  disk=ssd region=eu",
-        "  b      box   4      500  0.50  1.0      0.3 s ago  free  -",
+        "  agent  host  cores  max  load  cpu  memory  version  heard      run   labels",
+        "  a      box   4      -    0.50  -    -       1.0      0.3 s ago  free  disk=ssd region=eu",
+        "  b      box   4      500  0.50  -    -       1.0      0.3 s ago  free  -",
     ]
 
 
@@ -104,6 +105,35 @@ def test_runs_are_in_the_order_in_which_they_came_and_say_how_they_ended() -> No
     assert second.split()[:2] == ["never", "refused"]
     assert second.endswith("shop.py (no agent is there)")
     assert third.split()[:2] == ["late", "running"]
+
+
+def test_names_and_tags_are_columns_where_a_run_has_some() -> None:
+    runs = [run("red-fox", name="checkout", tags={"branch": "main", "a": "b c"}), run("blue-ox")]
+    lines = list(run_lines(runs))
+    assert lines[1].split()[-3:] == ["name", "tests", "tags"]
+    assert lines[2].endswith("checkout  shop.py  a=b c branch=main")
+    assert lines[3].endswith("-         shop.py  -")
+
+
+def test_runs_are_found_by_name_tags_and_verdict() -> None:
+    runs = [
+        run("a", RunState.ENDED, name="Checkout, new index", tags={"branch": "main"}, verdict="passed"),
+        run("b", RunState.ENDED, name="checkout", tags={"branch": "main", "build": "7"}, verdict="failed"),
+        run("c", RunState.REFUSED, trouble="no"),
+        run("d", name="search"),
+    ]
+
+    def found(*criteria: Any, most: int = 9) -> list[str]:
+        return [each.id for each in selected(runs, Sought(*criteria), most)]
+
+    assert Sought().is_all
+    assert found() == ["a", "b", "c", "d"]
+    assert found("checkOUT") == ["a", "b"]
+    assert found("", {"branch": "main"}) == ["a", "b"]
+    assert found("", {"branch": "main", "build": "7"}) == ["b"]
+    assert found("", {}, "passed") == ["a"]
+    assert found(most=1) == ["c", "d"], "all that go on, and the last that ended"
+    assert found(most=0) == ["d"]
 
 
 def test_what_others_say_can_not_steer_the_terminal() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -8,9 +9,10 @@ import pytest
 from hypothesis import given
 
 from loads.metrics.counters import Counts
+from loads.metrics.events import Event, EventKind
 from loads.metrics.pace import Pace
 from loads.metrics.phases import Phases, Span
-from loads.metrics.result import Result
+from loads.metrics.result import Place, Result
 from loads.metrics.rules import Rules
 from loads.metrics.summary import (
     ITERATION,
@@ -25,7 +27,7 @@ from loads.metrics.summary import (
 )
 from loads.metrics.threshold import Standing, State
 from loads.metrics.verdict import Stop
-from loads.report.export import SCHEMA, to_json
+from loads.report.export import LEAST_POINTS, MANY_POINTS, SCHEMA, to_json
 from loads.units import US_PER_S
 from tests.build import health_of, histogram_of, info_of, iterations_of, loss_of, result_of, series_of, summaries
 
@@ -372,3 +374,78 @@ def test_the_rules_of_the_run_are_told() -> None:
         "max_lost": 0.05,
         "allow_invalid": True,
     }
+
+
+def test_each_series_is_told_over_time() -> None:
+    fast, late = series_of([10_000, 10_000], status=404), series_of([20_000])
+    late.response = histogram_of([50_000])
+    result = result_of(Summary(series={SeriesKey("t", "GET", "/"): fast}))
+    result.add(7 * US_PER_S, Summary(series={SeriesKey("t", "GET", "/"): late}))
+    first, second = document(result)["series"][0]["timeline"]
+    assert {name: first[name] for name in ("t_s", "width_s", "hits", "failed")} == {
+        "t_s": 0,
+        "width_s": 1,
+        "hits": 2,
+        "failed": 2,
+    }
+    assert first["p50_ms"] == first["response_p99_ms"] == pytest.approx(10, rel=0.032)
+    assert (second["t_s"], second["hits"], second["failed"]) == (7, 1, 0)
+    assert second["p95_ms"] == pytest.approx(20, rel=0.032)
+    assert second["response_p95_ms"] == pytest.approx(50, rel=0.032)
+
+
+@given(summaries(), summaries())
+def test_what_is_told_over_time_adds_up(one: Summary, other: Summary) -> None:
+    result = result_of(one)
+    result.add(3 * US_PER_S, other, worker=1)
+    told = document(result)
+    for series in told["series"]:
+        assert sum(point["hits"] for point in series["timeline"]) == series["hits"]
+        assert sum(point["failed"] for point in series["timeline"]) == series["failed"]
+    of_machines = [point for machine in told["machines"] for point in machine["timeline"]]
+    for points in (of_machines, told["timeline"]):
+        assert sum(point["hits"] for point in points) == told["totals"]["hits"]
+
+
+@pytest.mark.parametrize("count", [3, 200, 1_500])
+def test_many_series_have_few_points_each(count: int) -> None:
+    summary = Summary(series={SeriesKey("t", "GET", f"/{n}"): series_of([n]) for n in range(count)})
+    result = result_of()
+    for second in range(0, 1_200, 4):
+        result.add(second * US_PER_S, summary)
+    told = document(result)["series"]
+    most = max(LEAST_POINTS, min(600, MANY_POINTS // count))
+    for series in told:
+        points = series["timeline"]
+        assert len(points) <= most
+        assert sum(point["hits"] for point in points) == series["hits"] == 300
+        assert all(one["t_s"] + one["width_s"] <= other["t_s"] for one, other in pairwise(points))
+
+
+def test_machines_are_agents_or_workers_of_this_one() -> None:
+    result = result_of(users=9)
+    result.places = [
+        Place(agent="north", host="n", first=0, workers=2),
+        Place(agent="south", host="s", first=2, workers=1),
+    ]
+    for worker in range(3):
+        summary = iterations_of(1, sent=worker)
+        summary.totals.users_us = 2_000_000
+        result.add(0, summary, worker, health_of(cpu_us=250_000 * worker, lag=histogram_of([1_000])))
+    north, south = document(result)["machines"]
+    assert (north["worker"], north["agent"], south["worker"], south["agent"]) == (0, "north", 2, "south")
+    assert north["timeline"] == [
+        {"t_s": 0, "width_s": 1, "users": 4, "hits": 1, "failed": 0, "cpu_share": 0.25, "lag_ms": 1}
+    ]
+
+
+def test_events_and_what_the_run_is_called_are_told() -> None:
+    result = result_of(name="nightly", tags={"branch": "main", "app": "shop"})
+    result.note(Event(t_us=1_500_000, kind=EventKind.STOP, text="Ctrl-C: stopping"))
+    result.declare(loss_of(), Counts())
+    told = document(result)
+    assert (told["run"]["name"], told["run"]["tags"]) == ("nightly", {"app": "shop", "branch": "main"})
+    assert told["events"] == [
+        {"t_s": 1.5, "until_s": None, "kind": "stop", "text": "Ctrl-C: stopping"},
+        {"t_s": 1, "until_s": 2.5, "kind": "lost", "text": "worker 0 was killed by SIGKILL"},
+    ]

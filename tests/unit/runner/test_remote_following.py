@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loads.errors import LoadsError, NotStarted
+from loads.metrics.events import Event, EventKind
+from loads.metrics.machines import Load
 from loads.metrics.result import Loss, Place, Result
 from loads.metrics.summary import Summary, Totals
 from loads.metrics.verdict import Stop
@@ -22,19 +24,25 @@ from loads.wire.cluster import (
     Cease,
     Chunk,
     Ended,
+    Fare,
     Fetch,
     Follow,
     FromBroker,
     Line,
     Lost,
+    Notice,
+    Recollect,
+    Recollected,
     Refused,
     RunState,
     Seated,
+    Slot,
     Snapshot,
     Span,
     Stage,
     Submit,
     ToBroker,
+    Track,
     Trouble,
     Update,
     Welcome,
@@ -125,6 +133,10 @@ def snapshot(state: RunState = RunState.RUNNING, *, run: str = "red-fox", **fiel
 
 def update(state: RunState = RunState.RUNNING, *, run: str = "red-fox", **fields: Any) -> Update:
     return Update(run=run, state=state, **{"elapsed_us": None, **fields})
+
+
+def notices(*texts: str) -> tuple[Notice, ...]:
+    return tuple(Notice(text=text) for text in texts)
 
 
 def submitted() -> Case:
@@ -238,11 +250,11 @@ def test_the_clock_is_that_of_the_message_that_was_fastest() -> None:
 def test_nothing_is_shown_twice_after_a_new_connection() -> None:
     case = submitted()
     lines = [Line(number, 0, f"line {number}") for number in range(4)]
-    case.hear(snapshot(lines=(lines[0],), notices=("a",)))
-    case.hear(update(lines=(lines[1],), notices=("b",)))
+    case.hear(snapshot(lines=(lines[0],), notices=notices("a")))
+    case.hear(update(lines=(lines[1],), notices=notices("b")))
     case.hear(WELCOME)
-    case.hear(update(lines=(lines[3],), notices=("d",)))  # for the others: the snapshot behind it has it, too
-    case.hear(snapshot(lines=tuple(lines), notices=("a", "b", "c", "d")))
+    case.hear(update(lines=(lines[3],), notices=notices("d")))  # for the others: the snapshot behind it has it, too
+    case.hear(snapshot(lines=tuple(lines), notices=notices("a", "b", "c", "d")))
     assert case.shown.lines == [f"0: line {number}" for number in range(4)]
     assert [notice for notice in case.shown.notices if len(notice) == 1] == ["a", "b", "c", "d"]
     assert case.shown.plans == 1
@@ -376,3 +388,47 @@ def test_of_a_story_that_is_told_again_only_the_end_is_new(
         assert fresh == story[known:]
     else:
         assert fresh == told
+
+
+def test_what_was_submitted_is_known_before_the_plan_stands() -> None:
+    case = Case(run="red-fox")
+    facts: dict[str, Any] = {"who": Who("ann", "box"), "targets": ("shop.py",), "name": "checkout", "tags": {"a": "b"}}
+    case.hear(WELCOME, snapshot(RunState.PREPARING, **facts))
+    following = case.following
+    assert (following.who, following.targets) == (facts["who"], facts["targets"])
+    assert (following.name, following.tags) == ("checkout", {"a": "b"})
+
+
+def test_who_wants_details_asks_for_them_and_the_outcome_waits() -> None:
+    case = Case(run="red-fox", detailed=True)
+    assert case.hear(WELCOME, snapshot())[-1] == Recollect(run="red-fox", before_us=None)
+    case.hear(Recollected(run="red-fox", before_us=None, slots=(), more=False))
+    assert case.following.outcome is None
+    ended = result_of()
+    assert case.hear(Ended(run="red-fox", result=ended)) == [Recollect(run="red-fox", before_us=None)]
+    assert case.following.outcome is None
+    slot = Slot(Track.MACHINES, 0, US_PER_S, b"x")
+    [again] = case.hear(Recollected(run="red-fox", before_us=None, slots=(slot,), more=True))
+    assert again == Recollect(run="red-fox", before_us=0)
+    case.hear(Recollected(run="red-fox", before_us=0, slots=(), more=False))
+    assert case.following.outcome is ended
+    assert ended.machines.packed == {(0, US_PER_S): b"x"}
+
+
+def test_a_notice_with_a_time_is_an_event_here_as_there() -> None:
+    case = Case(run="red-fox")
+    told = Notice(text="agent north joins", kind=EventKind.AGENT, t_us=7)
+    case.hear(WELCOME, snapshot(), update(notices=(told, Notice(text="other"))))
+    assert case.following.result is not None
+    assert case.following.result.events == [Event(t_us=7, kind=EventKind.AGENT, text="agent north joins")]
+    assert case.shown.notices[-2:] == ["agent north joins", "other"]
+
+
+def test_workers_of_who_joined_are_its_own_from_the_first_update_on() -> None:
+    """Also where its place and its first figures come together."""
+    case = Case(run="red-fox")
+    span = Span(0, Summary(totals=Totals(started=1)), (Fare(3, None, Load(2, 0, 5)),))
+    joined = Seated(agent="east", first=2, workers=2, stage=Stage.RUNNING)
+    case.hear(WELCOME, snapshot(), update(spans=(span,), seats=(joined,)))
+    assert case.following.result is not None
+    assert case.following.result.machines.known == {2}

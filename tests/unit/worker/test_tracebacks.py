@@ -8,7 +8,7 @@ import pytest
 import requests.exceptions
 
 from loads.case import TestCase
-from loads.worker.tracebacks import format_traceback, kind_name, place_of
+from loads.worker.tracebacks import format_traceback, kind_name, place_of, short_name
 
 
 class Site(TestCase):
@@ -125,3 +125,15 @@ def test_what_was_never_raised_has_no_place() -> None:
 )
 def test_a_kind_is_named_as_in_a_tracebacks_last_line(kind: type[BaseException], name: str) -> None:
     assert kind_name(kind) == name
+
+
+def test_a_file_is_named_as_imports_find_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Agents unpack a run's files wherever they like: what goes wrong in one line of them is one group of errors."""
+    monkeypatch.setattr("sys.path", ["/runs/a1/work", "/runs/a1/work/deep", ""])
+    assert short_name("/runs/a1/work/shop/checkout.py") == "shop/checkout.py"
+    assert short_name("/runs/a1/work/deep/down.py") == "down.py"
+    assert short_name("/elsewhere/down.py") == "/elsewhere/down.py"
+
+
+def test_a_file_of_a_library_keeps_its_whole_name() -> None:
+    assert short_name(json.__file__) == json.__file__
