@@ -116,11 +116,11 @@ def test_what_is_not_there_is_said_with_what_is(loads: LoadsRunner, target: str,
 def test_a_file_that_does_not_import_shows_its_own_traceback(
     loads: LoadsRunner, text: str, last_line: str, workers: str
 ) -> None:
-    path = loads.write("broken.py", text)
+    loads.write("broken.py", text)
     run = loads.run("broken.py", "-u", "2", "--workers", workers)
     assert run.exit_code == 2
     assert "loads-runner: broken can't be imported" in run.err
     assert run.err.rstrip().endswith(last_line)
-    assert str(path) in run.err
+    assert 'File "broken.py"' in run.err
     assert "/loads/" not in run.err
     assert run.err.count("File ") == 1

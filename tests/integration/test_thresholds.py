@@ -89,7 +89,7 @@ def agents() -> Iterator[Cluster]:
 def run(request: pytest.FixtureRequest, loads: LoadsRunner) -> Run:
     if request.param == "here":
         loads.write("shop.py", SHOP)
-        return lambda *options: loads.run("shop.py", *options, "--output", "json=result.json")
+        return lambda *options: loads.run("shop.py", *options)
     cluster = request.getfixturevalue("agents")
     return lambda *options: cluster.run("shop.py", "-a", "2", *options)
 
