@@ -97,6 +97,9 @@ def _one(formatted: traceback.TracebackException) -> str:
     kept = [frame for frame in formatted.stack if not _is_machinery(frame.filename)]
     for frame in kept:
         frame.filename = short_name(frame.filename)  # its line of code was looked up before
+    wrong = getattr(formatted, "filename", None)  # of what does not parse
+    if wrong:
+        formatted.filename = short_name(wrong)
     lines = ["Traceback (most recent call last):\n", *traceback.StackSummary.from_list(kept).format()] if kept else []
     return "".join([*lines, *formatted.format_exception_only()]).rstrip()
 
