@@ -16,7 +16,7 @@ from loads.client.rows import RowsUsedUp
 from loads.errors import Interrupted, UsageError
 from loads.metrics.summary import ErrorKey, SeriesKey
 from loads.worker.plain import is_skip
-from loads.worker.tracebacks import format_traceback, kind_name, message_of, place_of
+from loads.worker.tracebacks import format_traceback, kind_name, message_of, place_of, short_name
 
 if TYPE_CHECKING:
     from loads.client.recorder import Recorder
@@ -156,7 +156,7 @@ class Outcome:
 
 def _place_of_method(test: Any, name: str) -> str:
     code = getattr(getattr(test, name, None), "__code__", None)
-    return f"{code.co_filename}:{code.co_firstlineno}" if code is not None else name
+    return f"{short_name(code.co_filename)}:{code.co_firstlineno}" if code is not None else name
 
 
 def as_result(outcome: Outcome) -> unittest.TestResult:

@@ -41,7 +41,7 @@ def test_whoever_waits_for_a_frozen_server_is_counted_with_the_time_that_they_wa
     rate, lasts_s = 250, 8.0
     most = () if users is None else ("--max-users", str(users))
     options = ("home.py", "--arrival-rate", f"{rate}/s", "-d", f"{lasts_s:.0f}s", *most, "--server-url", nginx.url)
-    with loads.start(*options, "--output", "json=result.json") as process:
+    with loads.start(*options) as process:
         wait_until(lambda: nginx.access_log.exists() and len(nginx.times()) > rate, "traffic")
         answering = child_of(nginx.access_log)
         os.kill(answering, signal.SIGSTOP)
@@ -73,7 +73,7 @@ def test_what_never_finds_a_user_is_unstarted_and_makes_the_run_invalid(loads: L
     loads.write("home.py", HOME)
     with run_site("--delay", "0.1") as url:
         options = ("--arrival-rate", "100/s", "-d", "4s", "--max-users", "5", "--server-url", url)
-        run = loads.run("home.py", *options, "--output", "json=result.json", environment=STRICT)
+        run = loads.run("home.py", *options, environment=STRICT)
     check_laws(run.document)
     assert run.exit_code == 4, run.out
     assert run.document["verdict"] == "invalid"
@@ -94,9 +94,7 @@ def test_what_never_finds_a_user_is_unstarted_and_makes_the_run_invalid(loads: L
 def test_a_ramp_starts_iterations_by_the_square_root_law(loads: LoadsRunner, nginx: Nginx) -> None:
     """From 0 to 100/s in 5 s: 250 starts, iteration n at sqrt(n / 10) s."""
     loads.write("home.py", HOME)
-    run = loads.run(
-        "home.py", "--stages", "5s:100/s", "--workers", "2", "--server-url", nginx.url, "--output", "json=result.json"
-    )
+    run = loads.run("home.py", "--stages", "5s:100/s", "--workers", "2", "--server-url", nginx.url)
     assert run.exit_code == 0, run.out
     assert run.totals["due"] == run.totals["started"] == nginx.count() == 250
     late_s = sorted(at_s - sqrt(n / 10) for n, at_s in enumerate(nginx.times()))
@@ -106,7 +104,7 @@ def test_a_ramp_starts_iterations_by_the_square_root_law(loads: LoadsRunner, ngi
 def test_one_user_for_two_workers_serves_all(loads: LoadsRunner, nginx: Nginx) -> None:
     loads.write("home.py", HOME)
     options = ("--arrival-rate", "20/s", "-d", "2s", "--max-users", "1", "--workers", "2", "--server-url", nginx.url)
-    run = loads.run("home.py", *options, "--output", "json=result.json")
+    run = loads.run("home.py", *options)
     assert run.exit_code == 0, run.out
     assert run.totals["due"] == run.totals["started"] == nginx.count() == 40
 
@@ -114,9 +112,7 @@ def test_one_user_for_two_workers_serves_all(loads: LoadsRunner, nginx: Nginx) -
 def test_random_arrivals_are_repeatable_by_their_seed(loads: LoadsRunner, nginx: Nginx) -> None:
     loads.write("home.py", HOME)
     options = ("--arrival-rate", "100/s", "-d", "1s", "--poisson", "--seed", "7", "--server-url", nginx.url)
-    first, second = (
-        loads.run("home.py", *options, "--workers", workers, "--output", "json=result.json") for workers in ("1", "2")
-    )
+    first, second = (loads.run("home.py", *options, "--workers", workers) for workers in ("1", "2"))
     assert first.totals["due"] == second.totals["due"] == first.totals["started"] == second.totals["started"]
     assert first.totals["due"] != 100
 
@@ -124,7 +120,7 @@ def test_random_arrivals_are_repeatable_by_their_seed(loads: LoadsRunner, nginx:
 def test_a_paced_user_starts_so_often_and_no_more(loads: LoadsRunner, nginx: Nginx) -> None:
     loads.write("home.py", HOME)
     options = ("-u", "4", "--pacing", "250ms", "-d", "2s", "--workers", "2", "--server-url", nginx.url)
-    run = loads.run("home.py", *options, "--output", "json=result.json")
+    run = loads.run("home.py", *options)
     assert run.exit_code == 0, run.out
     check_laws(run.document)
     assert run.totals["due"] == run.totals["started"] == nginx.count() == 32
@@ -133,6 +129,6 @@ def test_a_paced_user_starts_so_often_and_no_more(loads: LoadsRunner, nginx: Ngi
 def test_with_workers_0_iterations_arrive_too(loads: LoadsRunner, nginx: Nginx) -> None:
     loads.write("home.py", HOME)
     options = ("--arrival-rate", "50/s", "-d", "1s", "--workers", "0", "--server-url", nginx.url)
-    run = loads.run("home.py", *options, "--output", "json=result.json")
+    run = loads.run("home.py", *options)
     assert run.exit_code == 0, run.out
     assert run.totals["due"] == run.totals["started"] == nginx.count() == 50

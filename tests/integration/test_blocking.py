@@ -41,6 +41,7 @@ def line_of(text: str) -> int:
     return next(number for number, line in enumerate(BLOCKING.splitlines(), 1) if text in line)
 
 
+@pytest.mark.alone  # who shares the processors may miss the moment in which the lock is free
 @pytest.mark.parametrize(
     ("test", "lines", "least_s", "times"),
     [

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from loads.case import TestCase
 from loads.worker.iteration import Performer, Routine
-from loads.worker.tracebacks import format_traceback, place_of
+from loads.worker.tracebacks import format_traceback, place_of, short_name
 from tests.unit.worker.scripted import KINDS, Log, by_unittest, by_us, maybe_steps, played, ready, scripted, steps
 
 scripts = st.builds(
@@ -337,7 +337,7 @@ def test_a_traceback_begins_with_the_tests_own_line() -> None:
     result = unittest.TestResult()
     result.addFailure = lambda test, info: caught.append(info[1])  # type: ignore[method-assign,assignment,arg-type]
     ready(Usual("test_fails"), result, "test_fails")()
-    assert place_of(caught[0].__traceback__) == f"{__file__}:{Usual.test_fails.__code__.co_firstlineno + 1}"
+    assert place_of(caught[0].__traceback__) == f"{short_name(__file__)}:{Usual.test_fails.__code__.co_firstlineno + 1}"
     first, second, *_ = format_traceback(caught[0]).splitlines()
     assert first == "Traceback (most recent call last):"
     assert second.endswith("in test_fails")

@@ -11,6 +11,7 @@ from loads.errors import Interrupted
 from loads.metrics.summary import ErrorKey, Summary
 from loads.worker.iteration import Performer, Routine
 from loads.worker.outcome import Faults, Outcome, as_result
+from loads.worker.tracebacks import short_name
 from tests.build import new_recorder
 
 
@@ -145,7 +146,7 @@ def test_a_class_that_is_skipped_counts_each_iteration_as_skipped(bench: Bench) 
 def test_a_failure_is_grouped_by_kind_and_by_the_line_of_the_test(bench: Bench) -> None:
     (key,) = bench.run(Everything("test_fails")).errors
     line = Everything.test_fails.__code__.co_firstlineno + 1
-    assert key == ErrorKey("failure", "AssertionError", f"{__file__}:{line}")
+    assert key == ErrorKey("failure", "AssertionError", f"{short_name(__file__)}:{line}")
 
 
 def test_an_error_is_told_with_its_traceback_message_and_test(bench: Bench) -> None:
@@ -166,7 +167,7 @@ def test_the_same_fault_is_one_group_with_one_traceback(bench: Bench) -> None:
 def test_an_unexpected_success_is_told_where_the_test_is(bench: Bench) -> None:
     ((key, group),) = bench.run(Everything("test_passes_unexpectedly")).errors.items()
     assert group.message == "test_passes_unexpectedly passed, but is marked as an expected failure"
-    assert key.place.startswith(f"{__file__}:")
+    assert key.place.startswith(f"{short_name(__file__)}:")
 
 
 def test_each_iteration_begins_without_the_faults_of_the_one_before(bench: Bench) -> None:
