@@ -23,6 +23,7 @@ from loads.errors import LoadsError
 from loads.metrics.result import Result
 from loads.report.console import end_block
 from loads.report.figures import printable
+from loads.report.live import summary_line
 from loads.report.page import Report
 from loads.report.view.report import packed, report_of
 
@@ -73,14 +74,18 @@ def find_parts() -> Parts:
         raise LoadsError("the script and the style of reports are not there", _HINT) from None
 
 
-def to_html(result: Result) -> bytes:
-    """The finished run `result` as one HTML file.
+def to_html(result: Result, elapsed_us: int | None = None) -> bytes:
+    """The run `result` as one HTML file. `elapsed_us`: it goes on, and this is its age.
 
     Raises:
         LoadsError: the front end was not built.
     """
     parts = find_parts()
-    return page_of(parts, report_of(result), title=_title(result), block=end_block(result))
+    report = report_of(result, elapsed_us)
+    if elapsed_us is None:
+        return page_of(parts, report, title=_title(result), block=end_block(result))
+    line = printable(f"{result.info.id} goes on: {summary_line(result, elapsed_us).strip()}")
+    return page_of(parts, report, title=_title(result, "running"), block=line)
 
 
 def page_of(parts: Parts, report: Report, *, title: str, block: str) -> bytes:
@@ -98,10 +103,10 @@ def page_of(parts: Parts, report: Report, *, title: str, block: str) -> bytes:
     return text.encode(errors="replace")
 
 
-def _title(result: Result) -> str:
-    """``red-fox: failed``, or with the name that its user gave the run."""
+def _title(result: Result, stage: str | None = None) -> str:
+    """``red-fox: failed``, or with the name that its user gave the run. `stage`: instead of a verdict."""
     name = f"{result.info.name} ({result.info.id})" if result.info.name else result.info.id
-    return printable(f"{name}: {result.judge().verdict.value} - Loads")
+    return printable(f"{name}: {stage or result.judge().verdict.value} - Loads")
 
 
 def _even(text: str) -> str:

@@ -118,11 +118,12 @@ class Report(Guarded):
         gone = subject.gone()
         if gone is not None:
             raise Refused(HTTPStatus.NOT_FOUND, gone.message, gone.hint)
-        if subject.result is None:
+        elapsed_us = subject.elapsed_us
+        if subject.result is None or (elapsed_us is None and subject.result.duration_us is None):
             raise Refused(HTTPStatus.CONFLICT, f"{run} has not begun", "there is a report as soon as it has")
         copy = subject.copy()
         try:
-            return await asyncio.to_thread(lambda: to_html(copy()))
+            return await asyncio.to_thread(lambda: to_html(copy(), elapsed_us))
         except LoadsError as error:
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, error.message, error.hint) from None
 

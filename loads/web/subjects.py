@@ -121,6 +121,12 @@ class RunSubject(Subject):
         """As far as it is known."""
         return self._watched.result
 
+    @property
+    def elapsed_us(self) -> int | None:
+        """Its age, if it has begun and goes on."""
+        seen = self._watched.seen()
+        return None if seen is None or seen.over else seen.elapsed_us
+
     def copy(self) -> Callable[[], Result]:
         """Gives the result as it is now, in whatever thread it is called. There must be one."""
         result = self._watched.result

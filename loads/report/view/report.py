@@ -1,4 +1,4 @@
-"""A finished run for a report: as its page would have it, in so few points that the file stays small.
+"""A run for a report: as its page would have it, in so few points that the file stays small.
 
 A report of 100 series over an hour is to stay below 500 KB, of which the front end takes up to 160 KB and base64 a
 quarter of the rest. So there are at most `MAX_POINTS` of the run; the series share `SERIES_POINTS`, and have fewer if
@@ -30,11 +30,12 @@ MIN_POINTS: Final = 20
 _decoder: Final = msgspec.msgpack.Decoder(dict[int, Cell])
 
 
-def report_of(result: Result) -> Report:
-    """All that a report holds of the finished run `result`."""
+def report_of(result: Result, elapsed_us: int | None = None) -> Report:
+    """All that a report holds of the run `result`. `elapsed_us`: it goes on, and this is its age."""
     view = RunView(result.info.id)
-    frame = view.look(Seen(stage=Stage.ENDED, result=result, over=True))
-    end_us = result.duration_us or 0
+    stage = Stage.ENDED if elapsed_us is None else Stage.RUNNING
+    frame = view.look(Seen(stage=stage, elapsed_us=elapsed_us, result=result, over=elapsed_us is None))
+    end_us = result.duration_us or elapsed_us or 0
     of_machine = _share(MACHINE_POINTS, len(result.machines.known))
     frame = msgspec.structs.replace(
         frame,

@@ -22,7 +22,7 @@ from loads.metrics.summary import ErrorGroup, ErrorKey, SeriesKey, Summary
 from loads.report import html
 from loads.report.console import end_block
 from loads.report.html import Parts, find_parts, page_of, to_html
-from loads.report.page import Report
+from loads.report.page import Report, Stage
 from loads.report.view.report import MAX_POINTS, MIN_POINTS, SERIES_POINTS, report_of
 from loads.units import US_PER_S
 from tests.build import health_of, histogram_of, info_of, iterations_of, result_of, series_of
@@ -196,3 +196,19 @@ def test_a_short_run_of_a_few_series_keeps_all_of_its_points() -> None:
     report = report_of(result)
     assert (len(report.run.points), len(report.series[0].points)) == (300, 300)
     assert SERIES_POINTS > 300
+
+
+def test_a_report_of_a_run_that_goes_on_says_so_and_gives_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(html, "find_parts", lambda: PARTS)
+    result = result_of()
+    result.duration_us = None
+    result.add(0, iterations_of(3, sent=3))
+    report = report_of(result, 2 * US_PER_S)
+    assert (report.run.stage, report.run.elapsed_us) == (Stage.RUNNING, 2 * US_PER_S)
+    assert report.run.totals is not None
+    assert report.run.totals.hits == 3
+    assert report.run.standing is not None
+    assert report.run.standing.exit_code is None
+    text = to_html(result, 2 * US_PER_S).decode()
+    assert ": running - Loads</title>" in text
+    assert "Verdict" not in text.partition("<noscript>")[2].partition("</noscript>")[0]
