@@ -11,9 +11,7 @@ from loads.broker.record import RunRecord
 from loads.broker.records import FINAL
 from loads.broker.seating import told_us
 from loads.metrics.events import EventKind
-from loads.metrics.guard import tell_crossing
-from loads.metrics.result import Result
-from loads.metrics.threshold import Standing
+from loads.metrics.guard import Crossings
 from loads.wire.cluster import Ended, Line, Notice, Refused, RunState, Seated, Snapshot, Update
 from loads.wire.fold import bare, event_of, note, tell_loss
 
@@ -40,7 +38,7 @@ class Chronicle:
         self._record = record
         self._fold = fold
         self._told = 0
-        self._crossed = set() if fold.result is None else {each.text for each in _crossed(fold.result)}
+        self._crossings = Crossings(() if fold.result is None else fold.result.thresholds)
 
     def tell(self, notice: Notice) -> None:
         """Say it with the next update. An event is kept in the record, too, until it is sure to be in the result.
@@ -67,7 +65,8 @@ class Chronicle:
                 Notice(text=tell_loss(result, lost.loss, replaced=lost.replaced, given_up=lost.given_up))
                 for lost in arrived.losses
             )
-            self._tell_crossings(result)
+            for event in self._crossings.look(result.thresholds):
+                self.tell(Notice(text=event.text, kind=event.kind, t_us=event.t_us))
         self.lines = (self.lines + list(arrived.lines))[-MAX_LINES:]
         self.fresh_lines = (self.fresh_lines + list(arrived.lines))[-MAX_LINES:]
         for warning in arrived.warnings:
@@ -121,14 +120,6 @@ class Chronicle:
             return Refused(run=run.id, trouble=run.trouble)
         return None
 
-    def _tell_crossings(self, result: Result) -> None:
-        """Each threshold that was crossed is told of once."""
-        for standing in _crossed(result):
-            if standing.text not in self._crossed:
-                self._crossed.add(standing.text)
-                text = tell_crossing(standing)
-                self.tell(Notice(text=text, kind=EventKind.THRESHOLD, t_us=standing.crossed_us))
-
     def seated(self) -> tuple[Seated, ...]:
         """The seats, for a screen."""
         return tuple(
@@ -137,8 +128,3 @@ class Chronicle:
             )
             for seat in self._record.seats
         )
-
-
-def _crossed(result: Result) -> list[Standing]:
-    """Thresholds that were crossed while the run went on."""
-    return [standing for standing in result.thresholds if standing.crossed_us is not None]

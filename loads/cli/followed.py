@@ -87,8 +87,7 @@ async def _with_page(
         await dashboard.hub.flush(FLUSH_S)
         status = end(outcome)
         if somebody_is_there():
-            say(f"The page stays at {dashboard.link} until you press Enter or Ctrl-C")
-            await _until_enough()
+            await _until_enough(f"The page stays at {dashboard.link} until you press Enter or Ctrl-C")
     return status
 
 
@@ -145,8 +144,8 @@ async def by_signal(run: str | None, now: bool) -> None:
         signal.raise_signal(signal.SIGTERM)
 
 
-async def _until_enough() -> None:
-    """Until Enter, the end of the input, or a signal."""
+async def _until_enough(question: str) -> None:
+    """Until Enter, the end of the input, or a signal; who is asked is heard from then on."""
     loop = asyncio.get_running_loop()
     enough = asyncio.Event()
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -161,6 +160,7 @@ async def _until_enough() -> None:
 
     loop.add_reader(descriptor, read)
     try:
+        say(question)
         await enough.wait()
     finally:
         loop.remove_reader(descriptor)

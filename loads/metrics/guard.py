@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Final
 
+from loads.metrics.events import Event, EventKind
 from loads.metrics.expressions import parse_thresholds
 from loads.metrics.result import Result
 from loads.metrics.rules import Rules
@@ -12,6 +14,7 @@ from loads.metrics.threshold import Standing
 from loads.metrics.watch import Memory, Watch
 from loads.units import US_PER_S
 
+MAX_SLIPS: Final = 5
 PATIENCE_US: Final = 5 * US_PER_S
 """No data is waited for longer: who is dead does not hold up a verdict, and what comes late counts for the end."""
 
@@ -73,9 +76,30 @@ class Guard:
             self._result.thresholds = list(self._watch.standings())
 
 
-def tell_crossing(standing: Standing) -> str:
-    """That a threshold was crossed, in words."""
-    return f"threshold {standing.text} crossed (it is {standing.shown})"
+class Crossings:
+    """Tells of each threshold that is crossed, once; of one that the end decides, each time that it slips, at most
+    `MAX_SLIPS` times. `known` are told of already.
+    """
+
+    def __init__(self, known: Sequence[Standing] = ()) -> None:
+        self._crossed: set[str] = set()
+        self._slipped: dict[str, list[int]] = {}
+        self.look(known)
+
+    def look(self, standings: Sequence[Standing]) -> list[Event]:
+        """What is new, each at the time when it happened."""
+        return [event for standing in standings for event in self._look(standing)]
+
+    def _look(self, standing: Standing) -> Iterator[Event]:
+        if standing.crossed_us is not None and standing.text not in self._crossed:
+            self._crossed.add(standing.text)
+            told = f"threshold {standing.text} crossed (it is {standing.shown})"
+            yield Event(t_us=standing.crossed_us, kind=EventKind.THRESHOLD, text=told)
+        slips = self._slipped.setdefault(standing.text, [])
+        if standing.slipped_us is not None and standing.slipped_us not in slips and len(slips) < MAX_SLIPS:
+            slips.append(standing.slipped_us)
+            told = f"threshold {standing.text} does not hold any more (it is {standing.shown})"
+            yield Event(t_us=standing.slipped_us, kind=EventKind.THRESHOLD, text=told)
 
 
 def tell_crossed(result: Result) -> str:

@@ -276,6 +276,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         shown: the same for people.
         crossed_us: when it was crossed first, from the run's start. None: it wasn't, or the end of the run decided.
         aborted: it ended the run.
+        slipped_us: of one that only the end decides: since when it does not hold any more, while it goes on.
     """
 
     text: Text
@@ -284,6 +285,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     shown: Text = "no data"
     crossed_us: int | None = None
     aborted: bool = False
+    slipped_us: int | None = None
 
     @property
     def failed(self) -> bool:

@@ -29,6 +29,8 @@ from loads.units import US_PER_S
 MAX_AHEAD: Final = 3_600
 """Seconds that may wait to be judged. With more, somebody's data has been missing for an hour: the oldest ones are not
 judged by themselves any more, and count only for what is judged later."""
+SLIPPED_S: Final = 3
+"""So long a threshold that the end decides must not have held to be told of: one slow request is no news."""
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final = msgspec.msgpack.Decoder(Piece)
 
@@ -115,6 +117,9 @@ class Course(msgspec.Struct, array_like=True):
         value: the latest of a window; the deciding one.
         streak: seconds in a row in which it was violated, until now.
         judged: a whole window was.
+        held: of one that the end of the run decides: it was seen to hold.
+        slipping_us: since when it has not held any more.
+        slipped_us: the same, once that has gone on for `SLIPPED_S`.
     """
 
     track: int
@@ -124,6 +129,9 @@ class Course(msgspec.Struct, array_like=True):
     judged: bool = False
     crossed_us: int | None = None
     aborted: bool = False
+    held: bool = False
+    slipping_us: int | None = None
+    slipped_us: int | None = None
 
 
 class Memory(msgspec.Struct):
@@ -231,6 +239,7 @@ class Watch:
                     shown=threshold.show(value),
                     crossed_us=course.crossed_us,
                     aborted=course.aborted,
+                    slipped_us=course.slipped_us if course.state is State.PENDING else None,
                 )
             )
         return tuple(standings)
@@ -277,6 +286,8 @@ class Watch:
             if course.state is State.PENDING and (threshold.is_sticky or (threshold.abort and may_abort)):
                 self._judge_one(threshold, course)
                 settled = settled or course.state is not State.PENDING
+            if course.state is State.PENDING and not threshold.is_sticky:
+                self._glance(threshold, course)
         if settled:
             waiting = {course.track for course in memory.courses if course.state is State.PENDING}
             for index, track in enumerate(memory.tracks):
@@ -309,6 +320,21 @@ class Watch:
         if crossed:
             course.state = State.NO_DATA if value is None else State.CROSSED
             course.value, course.crossed_us = value, now_us
+
+    def _glance(self, threshold: Threshold, course: Course) -> None:
+        """Whether what the end of the run decides would hold if it ended now; nothing follows but that it is told."""
+        memory = self.memory
+        span_us = (memory.judged_s - memory.first_s) * US_PER_S
+        value = self._value(threshold, memory.tracks[course.track], span_us)
+        if value is None:
+            return
+        if threshold.comparison.holds(value, threshold.bound):
+            course.held, course.slipping_us, course.slipped_us = True, None, None
+        elif course.held:
+            if course.slipping_us is None:
+                course.slipping_us = memory.judged_s * US_PER_S
+            if memory.judged_s * US_PER_S - course.slipping_us >= SLIPPED_S * US_PER_S:
+                course.slipped_us = course.slipping_us
 
     def _decide(self, threshold: Threshold, course: Course, span_us: int, final: dict[Measure, int]) -> None:
         """The end of the run decides."""

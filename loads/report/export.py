@@ -53,7 +53,7 @@ def as_document(result: Result) -> dict[str, Any]:
         "timeline": _timeline(result, duration_us),
         "health": [_health(worker, health.total) for worker, health in sorted(result.health.items())],
         "machines": _machines(result, duration_us),
-        "events": [_event(event) for event in result.events],
+        "events": [_event(event) for event in sorted(result.events, key=lambda event: event.t_us)],
         "thresholds": [_threshold(standing) for standing in result.thresholds],
         "verdict": judgement.verdict.value,
         "reasons": judgement.reasons,

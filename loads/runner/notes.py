@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 
 from loads.metrics.events import Event, EventKind
-from loads.metrics.guard import tell_crossing
+from loads.metrics.guard import Crossings
 from loads.metrics.result import Result
 
 
@@ -14,7 +14,7 @@ class Notes:
 
     def __init__(self, result: Result) -> None:
         self._result = result
-        self._crossed: set[str] = set()
+        self._crossings = Crossings()
 
     def stopped(self, text: str, elapsed_us: int) -> None:
         """It was told to end before its plan was done."""
@@ -26,10 +26,6 @@ class Notes:
         self.stopped(f"{who}: {'stopping at once' if now else 'stopping'}", elapsed_us)
 
     def crossings(self) -> None:
-        """Thresholds may have been crossed; each is told of once."""
-        for standing in self._result.thresholds:
-            if standing.crossed_us is not None and standing.text not in self._crossed:
-                self._crossed.add(standing.text)
-                self._result.note(
-                    Event(t_us=standing.crossed_us, kind=EventKind.THRESHOLD, text=tell_crossing(standing))
-                )
+        """Thresholds may have been crossed."""
+        for event in self._crossings.look(self._result.thresholds):
+            self._result.note(event)

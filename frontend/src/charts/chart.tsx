@@ -153,7 +153,7 @@ function showValues(
   lines.forEach((_, index) => {
     write(list.children[index]?.lastElementChild, at < 0 ? "" : textOf(drawn, index, at, units));
   });
-  write(list.lastElementChild, at < 0 ? "" : moment(drawn.data[0][at] ?? 0));
+  write(list.lastElementChild, at < 0 ? "" : moment(Math.floor(drawn.data[0][at] ?? 0)));
 }
 
 function write(place: Element | null | undefined, text: string): void {

@@ -40,7 +40,7 @@ export function Frame(props: FrameProps) {
     setAt(to_s);
     view.moveCursor(to_s);
   };
-  const said = at_s === null ? props.summary : `${moment(at_s)}: ${props.read(at_s)}${textsAt(props.marks, at_s)}`;
+  const said = at_s === null ? props.summary : `${moment(Math.floor(at_s))}: ${props.read(at_s)}${textsAt(props.marks, at_s)}`;
   return (
     <figure class="chart" aria-labelledby={id}>
       <Head {...props} id={id} />

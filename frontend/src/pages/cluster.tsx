@@ -92,6 +92,11 @@ function Broker({ broker, agents, going }: { broker: BrokerRow; agents: readonly
           ["Up for", duration(broker.up_us)],
           ["Agents", `${count(agents.length)} with ${count(cores)} cores`],
           ["Runs now", count(going)],
+        ]}
+      />
+      <Facts
+        wide
+        facts={[
           ["Store", <span class="mono">{broker.store}</span>],
           ["Listens on", <span class="mono">{broker.listens.join(", ")}</span>],
         ]}
@@ -145,7 +150,7 @@ function AgentState({ agent }: { agent: AgentRow }) {
   if (agent.run !== null)
     return (
       <span class="row-tight">
-        <Badge tone="busy">Busy</Badge> <a class="mono" href={pathOfRun(agent.run)} title={`Run ${agent.run}`}>{agent.run.slice(0, 8)}</a>
+        <Badge tone="busy">Busy</Badge> <a class="mono" href={pathOfRun(agent.run)} title={`Run ${agent.run}`}>{agent.run}</a>
       </span>
     );
   return agent.leaving ? <Badge tone="off" title="It takes no other run">Leaving</Badge> : <Badge tone="good">Free</Badge>;

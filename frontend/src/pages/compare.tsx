@@ -53,7 +53,7 @@ function Choose({ a, b, go }: { a: string; b: string; go: (next: { a?: string; b
         <option value="">Choose a run</option>
         {chosen !== "" && !runs?.some((run) => run.id === chosen) && <option value={chosen}>{chosen}</option>}
         {(runs ?? []).map((run) => (
-          <option key={run.id} value={run.id}>{`${titleOfRow(run)} · ${clock(run.created_at).slice(0, 16)} · ${run.id.slice(0, 8)}`}</option>
+          <option key={run.id} value={run.id}>{`${titleOfRow(run)} · ${clock(run.created_at).slice(0, 16)} · ${run.id}`}</option>
         ))}
       </select>
     </label>
@@ -123,7 +123,7 @@ function Side({ letter, model }: { letter: "A" | "B"; model: RunModel }) {
       <div class="side-text">
         <h2><a href={pathOfRun(model.run)}>{titleOf(model.head, model.run)}</a></h2>
         <p class="faint small">
-          <span class="mono">{model.run.slice(0, 8)}</span> · {clock(model.head?.started_at ?? null).slice(0, 16)} · {duration(model.elapsedUs)}
+          <span class="mono">{model.run}</span> · {clock(model.head?.started_at ?? null).slice(0, 16)} · {duration(model.elapsedUs)}
           {model.head?.server_url ? ` · ${model.head.server_url}` : ""}
         </p>
       </div>

@@ -22,6 +22,8 @@ export function RunPage({ run }: { run: string }) {
   }, [source]);
   const stale = useStale();
   useTopics(source, "gone");
+  useTopics(source.model, "stage");
+  const { over } = source.model;
   useOnceReady(source.model);
   if (!source.model.ready) return <Missing source={source} />;
   return (
@@ -29,10 +31,10 @@ export function RunPage({ run }: { run: string }) {
       <RunTitle model={source.model} />
       <RunView
         source={source}
-        stale={stale}
+        stale={stale && !(me.local && over)}
         notice={
           <>
-            <LinkNotice />
+            <LinkNotice over={over} />
             {source.gone !== null && <Notice tone="warn" title={source.gone.message}>{source.gone.hint && <p>{source.gone.hint}</p>}</Notice>}
           </>
         }

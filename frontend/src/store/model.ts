@@ -26,12 +26,15 @@ import {
   type Threshold,
   type Totals,
 } from "../messages.ts";
-import { recentRate, type Scale, scaleOf, Spark } from "./sparks.ts";
+import { recentRate, type Scale, scaleOf, Spark, wholeParts } from "./sparks.ts";
 import { Topics } from "./topics.ts";
 import { Track } from "./track.ts";
 
 /** Lines of a log that are kept; the oldest go first. */
 export const MAX_LINES = 1_000;
+
+/** Seconds that a counter's rate remembers. */
+const COUNTER_PARTS = 60;
 
 /** The name of the series that holds what is too much to be told apart. */
 const OTHER = "(other)";
@@ -124,6 +127,8 @@ export class RunModel {
   readonly #counterSparks = new Map<string, Spark>();
   #scale: Scale = scaleOf(0, 0);
   #wholeRun = false;
+  /** The run's age at the frame before: what the next one brings came since then. */
+  #beforeUs = 0;
   #rows: readonly SeriesRow[] | null = null;
 
   constructor(run: string) {
@@ -173,13 +178,18 @@ export class RunModel {
 
   /** Hits of a series over the last minute, or over the run if that is what was told; oldest first. */
   spark(id: number): readonly number[] {
+    const values = this.#sparkOf(id);
+    return this.over || this.#wholeRun ? values : wholeParts(values);
+  }
+
+  #sparkOf(id: number): readonly number[] {
     return this.#sparks.get(id)?.until(this.#part(), this.#scale.parts) ?? [];
   }
 
   /** Hits per second of a series: over the last seconds while the run goes on, over all of it afterwards. */
   rate(id: number): number {
     if (this.over || this.#wholeRun) return this.average(id);
-    return recentRate(this.spark(id), this.#scale.partUs);
+    return recentRate(this.#sparkOf(id), this.#scale.partUs);
   }
 
   /** Hits per second of a series over the whole run. */
@@ -221,6 +231,7 @@ export class RunModel {
     const changed =
       this.stage !== frame.stage || this.elapsedUs !== frame.elapsed_us || this.trouble !== frame.trouble;
     this.stage = frame.stage;
+    this.#beforeUs = this.elapsedUs ?? 0;
     this.elapsedUs = frame.elapsed_us;
     this.trouble = frame.trouble;
     if (changed) this.topics.touch("stage");
@@ -301,7 +312,9 @@ export class RunModel {
     if (spark === undefined) this.#sparks.set(id, (spark = new Spark([], this.#part())));
     // What (other) took over from the series that were folded into it is no burst.
     const took = frame.folded.length > 0 && name[SERIES_NAME.name] === OTHER;
-    spark.add(this.#part(), took ? 0 : figures[SERIES_FIGURES.hits] - before, this.#scale.parts);
+    const { partUs, parts } = this.#scale;
+    const came = took ? 0 : figures[SERIES_FIGURES.hits] - before;
+    spark.add(this.#beforeUs / partUs, (this.elapsedUs ?? 0) / partUs, came, parts);
   }
 
   #takeErrors(frame: RunFrame): void {
@@ -310,7 +323,11 @@ export class RunModel {
       const text = this.#texts.get(figures.id);
       if (text !== undefined) this.#errors.set(figures.id, { id: figures.id, text, figures });
     }
-    if (frame.errors.length + frame.error_figures.length > 0) this.topics.touch("errors");
+    for (const id of frame.errors_folded) {
+      this.#texts.delete(id);
+      this.#errors.delete(id);
+    }
+    if (frame.errors.length + frame.error_figures.length + frame.errors_folded.length > 0) this.topics.touch("errors");
   }
 
   #takeCounters(frame: RunFrame): void {
@@ -319,17 +336,22 @@ export class RunModel {
       if (!frame.full) {
         let spark = this.#counterSparks.get(name);
         if (spark === undefined) this.#counterSparks.set(name, (spark = new Spark([], this.#second())));
-        spark.add(this.#second(), value - (this.#counters.get(name) ?? 0), 60);
+        const came = value - (this.#counters.get(name) ?? 0);
+        spark.add(this.#beforeUs / 1e6, (this.elapsedUs ?? 0) / 1e6, came, COUNTER_PARTS);
       }
       this.#counters.set(name, value);
     }
-    if (changed.length > 0) this.topics.touch("counters");
+    for (const name of frame.counters_folded) {
+      this.#counters.delete(name);
+      this.#counterSparks.delete(name);
+    }
+    if (changed.length + frame.counters_folded.length > 0) this.topics.touch("counters");
   }
 
   #counterRate(name: string, value: number): number | null {
     if (this.over) return this.elapsedUs ? (value * 1e6) / this.elapsedUs : null;
     const spark = this.#counterSparks.get(name);
-    return spark === undefined ? null : recentRate(spark.until(this.#second(), 60), 1e6);
+    return spark === undefined ? null : recentRate(spark.until(this.#second(), COUNTER_PARTS), 1e6);
   }
 
   #takeHappenings(frame: RunFrame): void {

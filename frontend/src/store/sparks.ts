@@ -31,17 +31,29 @@ export class Spark {
     this.#part = part;
   }
 
-  /** Counts `amount` in `part`. */
-  add(part: number, amount: number, parts: number): void {
-    this.#reach(part, parts);
-    const last = this.#values.length - 1;
-    this.#values[last] = (this.#values[last] ?? 0) + amount;
+  /**
+   * Counts `amount`, which came between `from` and `to`, in parts since the run's start. Frames come about once a
+   * second and never quite: each part gets its share, or a steady series would look like a saw.
+   */
+  add(from: number, to: number, amount: number, parts: number): void {
+    this.#reach(Math.floor(to), parts);
+    const first = this.#part - this.#values.length + 1;
+    const begin = Math.min(Math.max(from, first), to);
+    if (to - begin <= 0) return this.#count(this.#part, amount);
+    for (let part = Math.floor(begin); part < to; part++) {
+      this.#count(part, (amount * (Math.min(part + 1, to) - Math.max(part, begin))) / (to - begin));
+    }
   }
 
   /** The values up to `part`, oldest first, `parts` of them at most. */
   until(part: number, parts: number): readonly number[] {
     this.#reach(part, parts);
     return this.#values;
+  }
+
+  #count(part: number, amount: number): void {
+    const at = Math.max(this.#values.length - 1 - (this.#part - part), 0);
+    this.#values[at] = (this.#values[at] ?? 0) + amount;
   }
 
   #reach(part: number, parts: number): void {
@@ -52,10 +64,14 @@ export class Spark {
   }
 }
 
-/** Per second over the last `count` whole parts; the part that still runs is left out if there are others. */
+/** All but the part that still runs, which looks like a drop. */
+export function wholeParts(values: readonly number[]): readonly number[] {
+  return values.length > 1 ? values.slice(0, -1) : values;
+}
+
+/** Per second over the last `count` whole parts. */
 export function recentRate(values: readonly number[], partUs: number, count = 5): number {
-  const whole = values.length > 1 ? values.slice(0, -1) : values;
-  const looked = whole.slice(-count);
+  const looked = wholeParts(values).slice(-count);
   if (looked.length === 0) return 0;
   return looked.reduce((sum, value) => sum + value, 0) / ((looked.length * partUs) / 1e6);
 }

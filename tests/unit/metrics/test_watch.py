@@ -16,7 +16,7 @@ from loads.metrics.phases import Phases
 from loads.metrics.summary import ITERATION, ITERATION_NAME, TRANSACTION, Series, SeriesKey, Summary, Totals
 from loads.metrics.tags import Tags
 from loads.metrics.threshold import Kind, Measure, Standing, State, Statistic, Threshold
-from loads.metrics.watch import Memory, Watch
+from loads.metrics.watch import SLIPPED_S, Memory, Watch
 from tests.build import histogram_of, series_of, span_of, summaries
 
 S = 1_000_000
@@ -140,6 +140,30 @@ def test_every_form_fails_at_its_bound_and_passes_beyond(form: str) -> None:
     states = [Run(form.format(bound)).sees(whole()).ends(11, 12).state for bound in bounds]
     passes = State.PASSED if more > value else State.CROSSED
     assert states == [State.CROSSED, passes]
+
+
+def test_what_the_end_decides_is_known_to_slip_once_it_has_not_held_for_a_while() -> None:
+    run = Run("max < 500ms").sees(hits(100), hits(100), hits(900))
+    assert run.now.slipped_us is None
+    for _ in range(SLIPPED_S):
+        run.sees(hits(100))
+    assert (run.now.state, run.now.slipped_us) == (State.PENDING, 3 * S)
+    standing = run.ends()
+    assert (standing.state, standing.slipped_us) == (State.CROSSED, None)
+
+
+def test_what_holds_again_has_not_slipped() -> None:
+    run = Run("mean < 500ms").sees(hits(100), *[hits(2_000)] * (SLIPPED_S + 1))
+    assert run.now.slipped_us == 2 * S
+    run.sees(hits(*[1] * 100))
+    assert run.now.slipped_us is None
+
+
+@pytest.mark.parametrize("text", ["hits > 1000", "max < 500ms"])
+def test_what_never_held_does_not_slip(text: str) -> None:
+    """A count that grows to its bound is no news, and neither is what was wrong from the start."""
+    run = Run(text).sees(*[hits(900)] * (SLIPPED_S + 3))
+    assert run.now.slipped_us is None
 
 
 def test_checks_are_iterations_that_passed() -> None:

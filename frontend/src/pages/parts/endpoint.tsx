@@ -52,8 +52,8 @@ function SeriesCharts({ series, row }: { series: SeriesModel; row: SeriesRow }) 
   return (
     <div class="charts">
       <Chart {...shared} title="Requests" unit="/s" lines={lines.requests} file={`${file}-requests`} height={150} />
-      <Percentiles {...shared} title="Response time" lines={lines.response} file={`${file}-response`} note="To 3.2 %" />
-      {planned && <Percentiles {...shared} title="Service time" lines={lines.service} file={`${file}-service`} note="To 3.2 %" />}
+      <Percentiles {...shared} title="Response time" lines={lines.response} file={`${file}-response`} note="Each point to 3.2 %; the table below to 0.5 %" />
+      {planned && <Percentiles {...shared} title="Service time" lines={lines.service} file={`${file}-service`} note="Each point to 3.2 %; the table below to 0.5 %" />}
       <HeatMap title="Response time heat map" points={heat} view={view} marks={marks} file={`${file}-heat`} height={150} />
     </div>
   );
@@ -142,7 +142,7 @@ function Kinds({ series }: { series: SeriesModel }) {
           <tbody>
             {phases.map((phase) => (
               <tr key={phase[PHASE.name]}>
-                <th scope="row">{phase[PHASE.name]}</th>
+                <th scope="row">{phase[PHASE.name].replace("_", " ")}</th>
                 <td class="number">{count(phase[PHASE.count])}</td>
                 <td class="number">{time(phase[PHASE.mean])}</td>
                 <td class="number">{time(phase[PHASE.max])}</td>

@@ -5,6 +5,7 @@ import { Tile, type TileProps, Tiles } from "../../parts/tile.tsx";
 import { useTopics } from "../../store/hooks.ts";
 import type { RunModel } from "../../store/model.ts";
 import { bytes } from "../../format.ts";
+import { plural } from "./words.ts";
 
 /** A time with its unit apart, as tiles have it. */
 function timed(value_us: number | null): Pick<TileProps, "value" | "unit"> {
@@ -84,6 +85,9 @@ function iterationTile(totals: Totals, over: boolean): TileProps {
 }
 
 function lostTile(totals: Totals): TileProps {
-  const iterations = totals.lost_iterations > 0 ? `${count(totals.lost_iterations)} iterations` : "outcome unknown";
-  return { label: "Lost requests", value: count(totals.lost), note: iterations, tone: "bad" };
+  const iterations = totals.lost_iterations > 0 ? plural(totals.lost_iterations, "iteration") : "";
+  const requests = totals.lost > 0 ? plural(totals.lost, "request") : "";
+  const [first = "", ...rest] = [iterations, requests].filter(Boolean);
+  const [value = "", unit] = first.split(" ");
+  return { label: "Lost", value, unit, note: rest[0] ?? "outcome unknown", tone: "bad" };
 }

@@ -9,10 +9,18 @@ export function useStale(): boolean {
   return live.state === "lost";
 }
 
-/** Says that the connection is gone. */
-export function LinkNotice() {
-  const { live } = useApp();
+/** Says that the connection is gone. With `over`, what stands here is final, and the command that served it may end. */
+export function LinkNotice({ over = false }: { over?: boolean }) {
+  const { live, me } = useApp();
   if (!useStale()) return null;
+  if (me.local && over)
+    return (
+      <div role="status">
+        <Notice tone="plain" title="The command has ended">
+          <p>What stands here is the whole run, and final. It goes when this page is closed or loaded again.</p>
+        </Notice>
+      </div>
+    );
   return (
     <div role="status">
       <Notice tone="warn" title="The connection is lost">

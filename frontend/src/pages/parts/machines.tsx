@@ -54,7 +54,7 @@ function columnsOf(model: RunModel): Column<Machine>[] {
     { key: "workers", head: "Workers", width: 80, align: "right", priority: 7, value: (machine) => machine.workers },
     { key: "users", head: "Users", width: 72, align: "right", priority: 3, value: (machine) => machine.users,
       render: (machine) => count(machine.users) },
-    { key: "rps", head: "Requests/s", title: "Over the last full second", width: 96, align: "right", priority: 2,
+    { key: "rps", head: "Requests/s", title: model.over ? "On average, over the run" : "Over the last full second", width: 96, align: "right", priority: 2,
       value: (machine) => rateOf(model, machine), render: (machine) => rate(rateOf(model, machine)) },
     { key: "cpu", head: "Processor", title: "Its busiest worker, at most", width: 130, align: "left", priority: 4, value: (machine) => machine.cpu_share,
       render: (machine) => <Meter share={machine.cpu_share} text={percent(machine.cpu_share)} label="Processor" /> },
@@ -71,8 +71,12 @@ function stageText(machine: Machine): string {
   return machine.lost ? "lost" : machine.stage || "unknown";
 }
 
-/** Requests per second of the last second that is whole. */
+/** Requests per second of the last second that is whole; of a run that is over, of all of it. */
 function rateOf(model: RunModel, machine: Machine): number | null {
+  if (model.over) {
+    const hits = model.machinePoints(machine.id).reduce((sum, point) => sum + point[M.hits], 0);
+    return model.elapsedUs ? (hits * 1e6) / model.elapsedUs : null;
+  }
   if (machine.lost) return null;
   const spans = spansOf(model.machinePoints(machine.id).slice(-4), model.elapsedUs, model.over);
   return perSecond(spans, M.hits).at(-1) ?? null;

@@ -50,7 +50,8 @@ function Reasons({ model }: { model: RunModel }) {
 /** Agents and workers that were lost: their names, and what the run noted of them. */
 function Losses({ model }: { model: RunModel }) {
   const lost = model.machines.filter((machine) => machine.lost);
-  const events = model.events.filter((event) => event.kind === "lost");
+  const named = (text: string): boolean => lost.some((machine) => text.includes(` ${machine.name} `));
+  const events = model.events.filter((event) => event.kind === "lost" || (event.kind === "agent" && named(event.text)));
   if (lost.length === 0 && events.length === 0) return null;
   const names = lost.map((machine) => machine.name).join(", ");
   const title = lost.length > 0 ? `Lost: ${names}` : "Something was lost";

@@ -35,7 +35,7 @@ function tickColumn({ chosen, toggle }: Choice): Column<RunRow> {
     render: (row) => (
       <input
         type="checkbox"
-        aria-label={`Compare ${titleOfRow(row)} ${row.id.slice(0, 8)}`}
+        aria-label={`Compare ${titleOfRow(row)} ${row.id}`}
         checked={chosen.includes(row.id)}
         disabled={chosen.length >= 2 && !chosen.includes(row.id)}
         onChange={() => toggle(row.id)}
@@ -73,7 +73,7 @@ function RunName({ row }: { row: RunRow }) {
   const about = row.trouble || [row.label && targets, ...tags.map(([key, value]) => `${key}=${value}`)].filter(Boolean).join(" · ");
   return (
     <span class="run-cell" title={about || undefined}>
-      <a href={pathOfRun(row.id)}>{titleOfRow(row)}</a> <span class="mono faint">{row.id.slice(0, 8)}</span>
+      <a href={pathOfRun(row.id)}>{titleOfRow(row)}</a> <span class="mono faint">{row.id}</span>
       {about !== "" && <span class="faint"> {about}</span>}
     </span>
   );

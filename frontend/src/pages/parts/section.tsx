@@ -31,10 +31,10 @@ export function Section({ id, title, number, lead, tools, children }: SectionPro
   );
 }
 
-/** Terms and what they are, in two columns. */
-export function Facts({ facts }: { facts: readonly (readonly [string, ComponentChildren])[] }) {
+/** Terms and what they are, in as many columns as there is room for; in two, if they are `wide`. */
+export function Facts({ facts, wide = false }: { facts: readonly (readonly [string, ComponentChildren])[]; wide?: boolean }) {
   return (
-    <dl class="facts">
+    <dl class={wide ? "facts is-wide" : "facts"}>
       {facts.map(([name, value]) => (
         <div class="fact" key={name}>
           <dt>{name}</dt>
