@@ -446,6 +446,6 @@ def test_events_and_what_the_run_is_called_are_told() -> None:
     told = document(result)
     assert (told["run"]["name"], told["run"]["tags"]) == ("nightly", {"app": "shop", "branch": "main"})
     assert told["events"] == [
-        {"t_s": 1.5, "until_s": None, "kind": "stop", "text": "Ctrl-C: stopping"},
         {"t_s": 1, "until_s": 2.5, "kind": "lost", "text": "worker 0 was killed by SIGKILL"},
+        {"t_s": 1.5, "until_s": None, "kind": "stop", "text": "Ctrl-C: stopping"},
     ]

@@ -1,7 +1,7 @@
 import { percent } from "../../format.ts";
 import { changeOf, trendOf, type Wish } from "../../store/compare.ts";
 
-const SIGNS = { better: "▲ better", worse: "▼ worse", same: "" } as const;
+const SIGNS = { better: "✓ better", worse: "✕ worse", same: "" } as const;
 const TONES = { better: "is-good", worse: "is-bad", same: "faint" } as const;
 
 /** What changed from `a` to `b`, and whether that is good: in words, too. */

@@ -70,7 +70,7 @@ function figure(key: string, head: string, wish: Wish, of: (figures: Figures) =>
         const [a, b] = both(row, of);
         return <span>{show(a)} <span class="faint" aria-hidden="true">→</span><span class="visually-hidden">, then</span> {show(b)}</span>;
       } },
-    { key: `${key}-change`, head: "Change", title: `What changed in ${head}`, width: 142, align: "left", priority: priority + 1,
+    { key: `${key}-change`, head: "Change", title: `What changed in ${head}`, width: 154, align: "left", priority: priority + 1,
       value: (row) => changeOf(...both(row, of)), render: (row) => {
         const [a, b] = both(row, of);
         return <Change a={a} b={b} wish={wish} />;
