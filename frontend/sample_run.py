@@ -207,9 +207,12 @@ class Sample:
         return page.MachinePoint(t * US, width * US, self._users(t) // parts, hits, failed, cpu_share, lag_us)
 
     def _spark(self, number: int, t: int, span_s: int) -> tuple[int, ...]:
-        hits = self._hits[number][max(0, t + 1 - span_s) : t + 1]
-        hits = [0] * (span_s - len(hits)) + hits
-        edges = [round(part * span_s / 30) for part in range(31)]
+        """The whole run, or its last minute, which ends with the second that has just begun."""
+        hits = self._hits[number][: t + 1]
+        if len(hits) < self.seconds:
+            return (*([0] * span_s + hits)[1 - span_s :], 0)
+        many = min(60, span_s)
+        edges = [round(part * span_s / many) for part in range(many + 1)]
         return tuple(sum(hits[begin:end]) for begin, end in pairwise(edges))
 
     # How it stands.

@@ -15,7 +15,6 @@ import { Empty } from "../src/parts/empty.tsx";
 import { ThemeToggle } from "../src/parts/menu.tsx";
 import { Notice } from "../src/parts/notice.tsx";
 import { Table } from "../src/parts/table.tsx";
-import { Tabs } from "../src/parts/tabs.tsx";
 import { startTheme } from "../src/parts/theme.ts";
 import { Tile, Tiles } from "../src/parts/tile.tsx";
 import "../src/style/main.css";
@@ -93,7 +92,6 @@ const endpoints = Array.from({ length: Number(asked.get("rows") ?? 2_000) }, (_,
 
 function Gallery() {
   const [to, setTo] = useState(POINTS);
-  const [tab, setTab] = useState("errors");
   const [open, setOpen] = useState<string | number | null>(null);
   const view = useMemo(() => new View(), []);
   useEffect(() => {
@@ -202,18 +200,7 @@ function Gallery() {
         />
       </section>
       <section class="panel">
-        <Tabs
-          label="More"
-          tabs={[
-            { key: "errors", label: "Errors", count: 3 },
-            { key: "counters", label: "Counters" },
-            { key: "machines", label: "Agents", count: 12 },
-          ]}
-          chosen={tab}
-          onChoose={setTab}
-        >
-          <pre>{'Traceback (most recent call last):\n  File "loadtests.py", line 12, in test_es\n    self.assertEqual(answer.status_code, 200)\nAssertionError: 500 != 200'}</pre>
-        </Tabs>
+        <pre>{'Traceback (most recent call last):\n  File "loadtests.py", line 12, in test_es\n    self.assertEqual(answer.status_code, 200)\nAssertionError: 500 != 200'}</pre>
       </section>
       <Empty title="No run yet">
         <p>

@@ -2,6 +2,7 @@
 
 import "./style/main.css";
 import "./pages/pages.css";
+import "./pages/dashboard.css";
 
 import { options, render } from "preact";
 

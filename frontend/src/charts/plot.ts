@@ -18,7 +18,8 @@ import type { View } from "./view.ts";
 export const LEFT_PX = 58;
 const TOP_PX = 20;
 const BOTTOM_PX = 26;
-const PAPER_PX = 660;
+/** Half of what A4 has between its margins: what is printed is laid out only after it was drawn. */
+const PAPER_PX = 335;
 
 export interface PlotSpec {
   /** All but the time axis. */
@@ -140,7 +141,7 @@ export class Plot {
   }
 
   private resize(): void {
-    const width = isPrinting() ? Math.min(PAPER_PX, this.host.clientWidth || PAPER_PX) : this.host.clientWidth;
+    const width = isPrinting() ? PAPER_PX : this.host.clientWidth;
     if (width <= 0 || width === this.plot.width) return;
     this.plot.setSize({ width, height: this.spec.height });
     this.touch();

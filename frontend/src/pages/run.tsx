@@ -41,9 +41,11 @@ export function RunPage({ run }: { run: string }) {
         actions={
           <>
             <CompareLink model={source.model} />
-            <a class="button" href={reportPath(run)} download="">
-              Report
-            </a>
+            {source.model.elapsedUs !== null && (
+              <a class="button" href={reportPath(run)} download="" title="Save the run with all its charts as one file">
+                Report
+              </a>
+            )}
             {me.may_stop && <StopButton model={source.model} />}
           </>
         }

@@ -12,6 +12,8 @@ import { navigate, pathOfComparison, useAddress } from "./router.ts";
 
 /** How long typing has to rest before the server is asked. */
 const TYPING_MS = 250;
+/** A page of runs is not scrolled by itself. */
+const WHOLE_PX = 4_000;
 /** How often the list is fetched anew while somebody looks. */
 const ANEW_MS = 10_000;
 
@@ -42,7 +44,7 @@ export function RunsPage() {
         <NoRuns filtered={isFiltered(query)} all={() => navigate("/runs")} />
       ) : (
         <>
-          <RunTable caption="Runs" rows={list.runs} choice={{ chosen, toggle }} />
+          <RunTable caption="Runs" rows={list.runs} choice={{ chosen, toggle }} height={WHOLE_PX} />
           <Pages query={query} list={list} go={(offset) => change({ offset }, false)} />
         </>
       )}

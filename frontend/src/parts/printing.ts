@@ -41,4 +41,6 @@ function turn(on: boolean): void {
 if (typeof addEventListener === "function") {
   addEventListener("beforeprint", () => turn(true));
   addEventListener("afterprint", () => turn(false));
+  // What only looks like paper, as the tools of developers show it, has no such events.
+  matchMedia("print").addEventListener("change", ({ matches }) => turn(matches));
 }

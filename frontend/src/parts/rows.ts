@@ -84,14 +84,17 @@ export interface Sized {
   priority?: number;
 }
 
-/** A column that takes what is left keeps at least that. */
+/** A column that takes what is left keeps at least that, and of a wide table this part, up to so much. */
 const LEAST_PX = 112;
+const LEAST_PART = 0.3;
+const ENOUGH_PX = 240;
 
 /** The places of columns that fit into `width_px`: the last ones by priority go first, and the very first stays. */
 export function fitting(columns: readonly Sized[], width_px: number): number[] {
   const places = columns.map((_, place) => place);
   const priority = (place: number) => columns[place]?.priority ?? (place === 0 ? 0 : place + 1);
-  const need = () => places.reduce((sum, place) => sum + needOf(columns, place), 0);
+  const name_px = Math.max(LEAST_PX, Math.min(width_px * LEAST_PART, ENOUGH_PX));
+  const need = () => places.reduce((sum, place) => sum + needOf(columns, place, name_px), 0);
   while (places.length > 1 && need() > width_px) {
     const last = places.slice(1).reduce((one, other) => (priority(other) >= priority(one) ? other : one));
     places.splice(places.indexOf(last), 1);
@@ -99,8 +102,8 @@ export function fitting(columns: readonly Sized[], width_px: number): number[] {
   return places;
 }
 
-function needOf(columns: readonly Sized[], place: number): number {
-  return place === stretching(columns) ? LEAST_PX : (columns[place]?.width ?? LEAST_PX);
+function needOf(columns: readonly Sized[], place: number, name_px: number): number {
+  return place === stretching(columns) ? name_px : (columns[place]?.width ?? LEAST_PX);
 }
 
 /** The column that takes what is left: the first without a width, or the first of all. */

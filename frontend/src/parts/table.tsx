@@ -4,6 +4,7 @@ import type { ComponentChildren } from "preact";
 import { useMemo, useRef, useState } from "preact/hooks";
 
 import { type Column, type Id, type Sort, isNumeric } from "./columns.ts";
+import { More, besideMore, moreColumn } from "./more.tsx";
 import { usePrinting } from "./printing.ts";
 import { type Heights, type Window, fitting, found, sorted, stretching, windowOf } from "./rows.ts";
 import { ROW_PX, moveByKey, useFocus, useScroll } from "./scrolling.ts";
@@ -35,8 +36,9 @@ export interface TableProps<R> {
 
 /** From so many rows on only those in the picture are drawn. */
 const MANY = 100;
-/** So many go on paper. */
+/** So many go on paper, in columns that fit there. */
 const PRINTED = 100;
+const PAPER_PX = 690;
 
 export function Table<R>(props: TableProps<R>) {
   const { rows, columns, id, search, openId = null, height = 520 } = props;
@@ -103,16 +105,17 @@ interface BodyProps<R> extends TableProps<R> {
 }
 
 function Body<R>(props: BodyProps<R>) {
-  const { shown, open, id, height, onOpen } = props;
+  const { shown, id, height, onOpen } = props;
   const scroll = useRef<HTMLDivElement>(null);
   const isPrinted = usePrinting();
   const { width_px, top_px } = useScroll(scroll);
   const [detail_px, setDetail] = useState(0);
   const [active, setActive] = useState<Id | null>(null);
+  const rest = useRest(props, isPrinted ? PAPER_PX : width_px || 900, !isPrinted);
+  const { columns } = rest;
+  const open = rest.openId === null ? props.open : shown.findIndex((row) => id(row) === rest.openId);
   const heights: Heights = { count: shown.length, row_px: ROW_PX, open, detail_px: open < 0 ? 0 : detail_px };
   const focusRow = useFocus(scroll, heights, shown, id, setActive);
-  const places = useMemo(() => fitting(props.columns, isPrinted ? 900 : width_px || 900), [props.columns, width_px, isPrinted]);
-  const columns = places.map((place) => props.columns[place] as Column<R>);
   const part = partOf(heights, top_px - ROW_PX, height, isPrinted);
   const drawn = shown.slice(part.first, part.end);
   const tabbed = drawn.find((row) => id(row) === active) ?? drawn[0];
@@ -127,7 +130,7 @@ function Body<R>(props: BodyProps<R>) {
       <table aria-rowcount={shown.length + 1}>
         <caption class="visually-hidden">{props.caption}</caption>
         <Widths columns={columns} />
-        <Head columns={columns} rows={props.rows} sort={props.sort} onSort={props.onSort} />
+        <Head columns={columns} rows={props.rows} sort={props.sort} onSort={isPrinted ? null : props.onSort} />
         <tbody>
           <Spacer height_px={part.above_px} span={columns.length} />
           {drawn.map((row, at) => (
@@ -137,7 +140,7 @@ function Body<R>(props: BodyProps<R>) {
               index={part.first + at}
               isOpen={part.first + at === open}
               isTabbed={row === tabbed}
-              detail={props.detail}
+              detail={rest.detail}
               onDetail={setDetail}
               onActive={setActive}
             />
@@ -149,6 +152,28 @@ function Body<R>(props: BodyProps<R>) {
       {isPrinted && shown.length > PRINTED && <p class="table-none">and {shown.length - PRINTED} more</p>}
     </div>
   );
+}
+
+interface Rest<R> {
+  /** Those that have room. */
+  columns: Column<R>[];
+  detail: ((row: R) => ComponentChildren) | undefined;
+  /** The row of which the rest is shown; null: none, or rows open to something of their own. */
+  openId: Id | null;
+}
+
+/** Which columns have room, and a way to see the others where rows do not open to something of their own. */
+function useRest<R>({ columns, id, onOpen, detail }: BodyProps<R>, width_px: number, canUnfold: boolean): Rest<R> {
+  const [openId, setOpenId] = useState<Id | null>(null);
+  const [shown, left] = useMemo(() => {
+    const all = fitting(columns, width_px);
+    const isCut = canUnfold && onOpen === undefined && all.length < columns.length;
+    const places = isCut ? fitting(columns, besideMore(width_px)) : all;
+    const shown = places.map((place) => columns[place] as Column<R>);
+    return [shown, isCut ? columns.filter((column) => !shown.includes(column)) : []];
+  }, [columns, width_px, canUnfold, onOpen === undefined]);
+  if (left.length === 0) return { columns: shown, detail, openId: null };
+  return { columns: [...shown, moreColumn(id, openId, setOpenId)], detail: (row) => <More columns={left} row={row} />, openId };
 }
 
 /** What a press on a head leads to: numbers fall at first, names rise. */

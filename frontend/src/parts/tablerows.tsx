@@ -9,7 +9,8 @@ interface HeadProps<R> {
   columns: readonly Column<R>[];
   rows: readonly R[];
   sort: Sort | null;
-  onSort: (column: Column<R>) => void;
+  /** Null: it can't be sorted, as on paper, where buttons are not drawn on later pages. */
+  onSort: ((column: Column<R>) => void) | null;
 }
 
 export function Head<R>({ columns, rows, sort, onSort }: HeadProps<R>) {
@@ -27,7 +28,7 @@ export function Head<R>({ columns, rows, sort, onSort }: HeadProps<R>) {
               title={column.title}
               {...(isBy && { "aria-sort": sort.down ? "descending" : "ascending" })}
             >
-              {column.fixed ? (
+              {column.fixed || onSort === null ? (
                 <span class="table-head">{column.head}</span>
               ) : (
                 <button type="button" class="table-sort" onClick={() => onSort(column)}>

@@ -36,8 +36,8 @@ export const MAX_LINES = 1_000;
 /** Seconds that a counter's rate remembers. */
 const COUNTER_PARTS = 60;
 
-/** The name of the series that holds what is too much to be told apart. */
-const OTHER = "(other)";
+/** The name of the series, of the kind of error and of the counter that hold what is too much to be told apart. */
+export const OTHER = "(other)";
 
 export type RunTopic =
   | "stage"
@@ -114,6 +114,8 @@ export class RunModel {
   machines: readonly Machine[] = [];
   warnings: readonly string[] = [];
   lines: readonly Line[] = [];
+  /** How many came before the first of `lines`. */
+  firstLine = 0;
 
   readonly #points = new Track<Point>();
   readonly #machinePoints = new Map<number, Track<MachinePoint>>();
@@ -221,6 +223,7 @@ export class RunModel {
     this.machines = [];
     this.warnings = [];
     this.lines = [];
+    this.firstLine = 0;
     this.#points.clear();
     this.#rows = null;
     const maps = [this.#machinePoints, this.#names, this.#series, this.#sparks, this.#texts, this.#errors];
@@ -309,7 +312,7 @@ export class RunModel {
     this.#series.set(id, { id, name, figures });
     if (frame.full) return;
     let spark = this.#sparks.get(id);
-    if (spark === undefined) this.#sparks.set(id, (spark = new Spark([], this.#part())));
+    if (spark === undefined) this.#sparks.set(id, (spark = new Spark([0], this.#beforeUs / this.#scale.partUs)));
     // What (other) took over from the series that were folded into it is no burst.
     const took = frame.folded.length > 0 && name[SERIES_NAME.name] === OTHER;
     const { partUs, parts } = this.#scale;
@@ -335,7 +338,7 @@ export class RunModel {
     for (const [name, value] of changed) {
       if (!frame.full) {
         let spark = this.#counterSparks.get(name);
-        if (spark === undefined) this.#counterSparks.set(name, (spark = new Spark([], this.#second())));
+        if (spark === undefined) this.#counterSparks.set(name, (spark = new Spark([0], this.#beforeUs / 1e6)));
         const came = value - (this.#counters.get(name) ?? 0);
         spark.add(this.#beforeUs / 1e6, (this.elapsedUs ?? 0) / 1e6, came, COUNTER_PARTS);
       }
@@ -358,7 +361,9 @@ export class RunModel {
     for (const event of frame.events) this.#events.set(event.id, event);
     if (frame.events.length > 0) this.topics.touch("events");
     if (frame.lines.length === 0) return;
-    this.lines = [...this.lines, ...frame.lines].slice(-MAX_LINES);
+    const lines = [...this.lines, ...frame.lines];
+    this.lines = lines.slice(-MAX_LINES);
+    this.firstLine += lines.length - this.lines.length;
     this.topics.touch("lines");
   }
 

@@ -28,7 +28,7 @@ export class Spark {
 
   constructor(values: readonly number[], part: number) {
     this.#values = [...values];
-    this.#part = part;
+    this.#part = Math.floor(part);
   }
 
   /**

@@ -64,6 +64,7 @@ interface PercentilesProps extends Shared {
   lines: Line[];
   file: string;
   note?: string;
+  height?: number;
 }
 
 export function Percentiles(props: PercentilesProps) {

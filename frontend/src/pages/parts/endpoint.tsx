@@ -46,12 +46,12 @@ function SeriesCharts({ series, row }: { series: SeriesModel; row: SeriesRow }) 
   const heat = useMemo(() => heatOf(spans), [spans]);
   if (!series.ready) return <p class="muted" role="status">Fetching what this endpoint did…</p>;
   if (spans.points.length === 0) return <p class="muted">Nothing over time is kept of this endpoint.</p>;
-  const shared = { times: spans.times, widths: spans.widths, view, marks };
+  const shared = { times: spans.times, widths: spans.widths, view, marks, height: 150 };
   const file = fileName(model.run, seriesLabel(row.name));
   const planned = model.head?.has_starts ?? false;
   return (
     <div class="charts">
-      <Chart {...shared} title="Requests" unit="/s" lines={lines.requests} file={`${file}-requests`} height={150} />
+      <Chart {...shared} title="Requests" unit="/s" lines={lines.requests} file={`${file}-requests`} />
       <Percentiles {...shared} title="Response time" lines={lines.response} file={`${file}-response`} note="Each point to 3.2 %; the table below to 0.5 %" />
       {planned && <Percentiles {...shared} title="Service time" lines={lines.service} file={`${file}-service`} note="Each point to 3.2 %; the table below to 0.5 %" />}
       <HeatMap title="Response time heat map" points={heat} view={view} marks={marks} file={`${file}-heat`} height={150} />
@@ -115,12 +115,11 @@ function factsOf(row: SeriesRow, figures: SeriesRow["figures"]): [string, string
   const facts: [string, string][] = [
     ["Test", row.name[N.scenario]],
     ["Requests", count(figures[F.hits])],
-    ["Sent", count(figures[F.sent])],
     ["Failed", count(figures[F.failed])],
   ];
-  if (figures[F.unsent] > 0) facts.push(["Unsent", count(figures[F.unsent])]);
+  if (figures[F.unsent] > 0) facts.push(["Never sent", count(figures[F.unsent])]);
   if (figures[F.unstarted] > 0) facts.push(["Unstarted", count(figures[F.unstarted])]);
-  facts.push(["Received", bytes(figures[F.bytes_received])], ["Sent bytes", bytes(figures[F.bytes_sent])]);
+  facts.push(["Received", bytes(figures[F.bytes_received])], ["Sent", bytes(figures[F.bytes_sent])]);
   facts.push(["New connections", count(figures[F.connections])]);
   return facts;
 }

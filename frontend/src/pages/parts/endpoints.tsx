@@ -4,8 +4,9 @@ import { Sparkline } from "../../charts/spark.tsx";
 import { count, ms, percent, rate } from "../../format.ts";
 import { SERIES_FIGURES as F, SERIES_NAME as N, SPREAD, type Spread } from "../../messages.ts";
 import { type Column, Table } from "../../parts/table.tsx";
+import { pathOf } from "../../store/compare.ts";
 import { useTopics } from "../../store/hooks.ts";
-import type { RunModel, SeriesRow } from "../../store/model.ts";
+import { OTHER, type RunModel, type SeriesRow } from "../../store/model.ts";
 import { Endpoint } from "./endpoint.tsx";
 import { useRun } from "./frame.ts";
 import { Section } from "./section.tsx";
@@ -83,7 +84,7 @@ function columnsOf(model: RunModel, times: Times, many: boolean, rest: boolean):
       head: "Endpoint",
       priority: 1,
       value: (row) => (RANKS[row.name[N.method]] ?? 0) + seriesLabel(row.name),
-      render: (row) => <EndpointName row={row} many={many} />,
+      render: (row) => <EndpointName row={row} many={many} server={model.head?.server_url ?? null} />,
     },
     { key: "hits", head: "Requests", title: "How many ended", width: 92, align: "right", priority: 2,
       value: (row) => row.figures[F.hits], render: (row) => count(row.figures[F.hits]) },
@@ -112,14 +113,17 @@ export function FailedShare({ share }: { share: number | null }) {
   return <strong class="is-bad">{percent(share)}</strong>;
 }
 
-function EndpointName({ row, many }: { row: SeriesRow; many: boolean }) {
+/** Its method and name, without the address of the service, which all of them share. */
+function EndpointName({ row, many, server }: { row: SeriesRow; many: boolean; server: string | null }) {
   const method = row.name[N.method];
   const name = method === "iteration" ? shortTest(row.name[N.scenario]) : row.name[N.name];
-  const test = many && method !== "iteration" ? ` · ${shortTest(row.name[N.scenario])}` : "";
+  const other = name === OTHER;
+  const test = many && !other && method !== "iteration" ? ` · ${shortTest(row.name[N.scenario])}` : "";
   return (
     <span class="endpoint" title={`${method} ${name}${test}`}>
-      <span class={method === method.toUpperCase() ? "method" : "method is-kind"}>{method}</span>
-      <span class="endpoint-name">{name}</span>
+      {!(other && method === OTHER) && <span class={method === method.toUpperCase() ? "method" : "method is-kind"}>{method}</span>}
+      <span class="endpoint-name">{pathOf(name, server)}</span>
+      {other && <span class="faint">too many to tell apart</span>}
       {test !== "" && <span class="faint">{test}</span>}
     </span>
   );

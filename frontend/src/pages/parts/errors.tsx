@@ -1,22 +1,35 @@
-import { useMemo } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 
 import { Sparkline } from "../../charts/spark.tsx";
 import { count, moment } from "../../format.ts";
 import { Badge } from "../../parts/badge.tsx";
+import { isPrinting, usePrinting } from "../../parts/printing.ts";
 import { useTopics } from "../../store/hooks.ts";
-import type { ErrorRow } from "../../store/model.ts";
+import { type ErrorRow, OTHER } from "../../store/model.ts";
 import { useRun } from "./frame.ts";
 import { Section } from "./section.tsx";
 import { plural, shortTest } from "./words.ts";
 
 const PARTS = 60;
+/** So many kinds are shown at first, the most frequent ones; there may be a thousand. */
+const FIRST = 25;
 
 /** Failures and errors, grouped by what and where. */
 export function Errors() {
   const { source } = useRun();
   const { model } = source;
   useTopics(model, "errors", "stage");
+  const [all, showAll] = useState(false);
   const errors = model.errors;
+  useEffect(() => {
+    const jump = (): void => {
+      if (!location.hash.startsWith("#error-")) return;
+      showAll(true);
+      requestAnimationFrame(() => document.getElementById(location.hash.slice(1))?.scrollIntoView());
+    };
+    window.addEventListener("hashchange", jump);
+    return () => window.removeEventListener("hashchange", jump);
+  }, []);
   if (errors.length === 0)
     return (
       <Section id="errors" title="Errors" number={0}>
@@ -27,10 +40,17 @@ export function Errors() {
   return (
     <Section id="errors" title="Errors" number={errors.length} lead={`${plural(total, "time")} in all, grouped by what and where.`}>
       <ol class="errors">
-        {errors.map((error) => (
+        {(all ? errors : errors.slice(0, FIRST)).map((error) => (
           <ErrorGroup key={error.id} error={error} elapsed_us={model.elapsedUs ?? 0} />
         ))}
       </ol>
+      {!all && errors.length > FIRST && (
+        <p>
+          <button type="button" onClick={() => showAll(true)}>
+            Show {plural(errors.length - FIRST, "more kind")}
+          </button>
+        </p>
+      )}
     </Section>
   );
 }
@@ -43,10 +63,11 @@ function ErrorGroup({ error, elapsed_us }: { error: ErrorRow; elapsed_us: number
     <li class="error" id={`error-${error.id}`}>
       <div class="error-head">
         <Badge tone="bad">{text.outcome}</Badge>
-        <h3>{text.kind}</h3>
+        <h3>{text.kind === OTHER ? "Other kinds" : text.kind}</h3>
         <Sparkline values={values} label={`${text.kind} over the run`} />
         <strong class="error-count">{count(figures.count)}</strong>
       </div>
+      {text.kind === OTHER && <p class="muted">There were too many kinds to tell these apart. The text is that of the first.</p>}
       <p class="error-message">{text.message}</p>
       <p class="faint small">
         {text.place && <span class="mono">{text.place}</span>}
@@ -68,13 +89,20 @@ function ErrorGroup({ error, elapsed_us }: { error: ErrorRow; elapsed_us: number
           {series.length > 4 && ` and ${series.length - 4} more`}
         </p>
       )}
-      {text.traceback !== "" && (
-        <details>
-          <summary>Traceback of the first</summary>
-          <pre tabIndex={0}>{text.traceback}</pre>
-        </details>
-      )}
+      {text.traceback !== "" && <Traceback text={text.traceback} />}
     </li>
+  );
+}
+
+/** Folded away until it is asked for, but on paper. */
+function Traceback({ text }: { text: string }) {
+  const [open, setOpen] = useState(false);
+  const isPrinted = usePrinting();
+  return (
+    <details open={open || isPrinted} onToggle={(event) => !isPrinting() && setOpen(event.currentTarget.open)}>
+      <summary>Traceback of the first</summary>
+      <pre tabIndex={0}>{text}</pre>
+    </details>
   );
 }
 

@@ -55,7 +55,7 @@ export function Log() {
     <Section id="log" title="Log" number={model.lines.length} lead="What the workers printed.">
       <div class="log" tabIndex={0} role="log" aria-live="off" aria-label="What the workers printed">
         {model.lines.map((line, at) => (
-          <div class="log-line" key={at}>
+          <div class="log-line" key={model.firstLine + at}>
             <span class="faint">{moment(line[LINE.t_us] / 1e6)}</span> <span class="log-who">{line[LINE.who]}</span>{" "}
             <span class="log-text">{line[LINE.text]}</span>
           </div>

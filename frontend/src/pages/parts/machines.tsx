@@ -20,7 +20,7 @@ const COLORS: readonly ColorName[] = ["blue", "orange", "green", "purple", "sky"
 export function Machines() {
   const { source } = useRun();
   const { model } = source;
-  useTopics(model, "machines", "machinePoints", "head");
+  useTopics(model, "machines", "machinePoints", "head", "stage");
   const [open, setOpen] = useState<string | number | null>(null);
   const columns = useMemo(() => columnsOf(model), [model]);
   const { machines } = model;
@@ -48,8 +48,8 @@ function columnsOf(model: RunModel): Column<Machine>[] {
   return [
     { key: "name", head: "Name", priority: 1, value: (machine) => machine.name,
       render: (machine) => <strong title={machine.host}>{machine.name}</strong> },
-    { key: "stage", head: "Stage", width: 120, priority: 1, value: stageText,
-      render: (machine) => <Badge tone={machine.lost ? "bad" : "plain"}>{stageText(machine)}</Badge> },
+    { key: "stage", head: "Stage", width: 120, priority: 1, value: (machine) => stageText(model, machine),
+      render: (machine) => <Badge tone={machine.lost ? "bad" : "plain"}>{stageText(model, machine)}</Badge> },
     { key: "host", head: "Host", width: 150, priority: 8, value: (machine) => machine.host },
     { key: "workers", head: "Workers", width: 80, align: "right", priority: 7, value: (machine) => machine.workers },
     { key: "users", head: "Users", width: 72, align: "right", priority: 3, value: (machine) => machine.users,
@@ -67,8 +67,10 @@ function columnsOf(model: RunModel): Column<Machine>[] {
   ];
 }
 
-function stageText(machine: Machine): string {
-  return machine.lost ? "lost" : machine.stage || "unknown";
+/** Where it is with its part. What nobody told is as far as the run is. */
+function stageText(model: RunModel, machine: Machine): string {
+  if (machine.lost) return "lost";
+  return machine.stage || (model.over ? "done" : model.stage);
 }
 
 /** Requests per second of the last second that is whole; of a run that is over, of all of it. */

@@ -15,12 +15,14 @@ export interface RunTableProps {
   caption: string;
   rows: readonly RunRow[];
   choice?: Choice;
+  /** The most that it takes in pixels before it scrolls. */
+  height?: number;
 }
 
 /** A list of runs; their names are links to their pages. */
-export function RunTable({ caption, rows, choice }: RunTableProps) {
+export function RunTable({ caption, rows, choice, height }: RunTableProps) {
   const columns = choice === undefined ? COLUMNS : [tickColumn(choice), ...COLUMNS];
-  return <Table caption={caption} rows={rows} columns={columns} id={(row) => row.id} sort={null} empty="No run is like that." />;
+  return <Table caption={caption} rows={rows} columns={columns} id={(row) => row.id} sort={null} height={height} empty="No run is like that." />;
 }
 
 function tickColumn({ chosen, toggle }: Choice): Column<RunRow> {
@@ -50,7 +52,7 @@ function failedShare(row: RunRow): number | null {
 
 const COLUMNS: readonly Column<RunRow>[] = [
   { key: "name", head: "Run", priority: 1, value: titleOfRow, render: (row) => <RunName row={row} /> },
-  { key: "state", head: "Verdict", width: 116, priority: 1, value: (row) => rowWord(row).text,
+  { key: "state", head: "Verdict", width: 106, priority: 1, value: (row) => rowWord(row).text,
     render: (row) => {
       const word = rowWord(row);
       return <Badge tone={word.tone} title={row.trouble || undefined}>{word.text}</Badge>;
@@ -70,7 +72,7 @@ const COLUMNS: readonly Column<RunRow>[] = [
 function RunName({ row }: { row: RunRow }) {
   const tags = Object.entries(row.tags);
   const targets = row.targets.map(shortTest).join(", ");
-  const about = row.trouble || [row.label && targets, ...tags.map(([key, value]) => `${key}=${value}`)].filter(Boolean).join(" · ");
+  const about = row.trouble || [...tags.map(([key, value]) => `${key}=${value}`), row.label && targets].filter(Boolean).join(" · ");
   return (
     <span class="run-cell" title={about || undefined}>
       <a href={pathOfRun(row.id)}>{titleOfRow(row)}</a> <span class="mono faint">{row.id}</span>
