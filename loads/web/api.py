@@ -13,6 +13,7 @@ from loads.errors import LoadsError
 from loads.report import page
 from loads.web.handlers import Guarded, Refused
 from loads.web.histories import Query, select
+from loads.web.hub import Full
 
 _MOST_TEXT: Final = 200
 _MOST_TAGS: Final = 20
@@ -115,6 +116,8 @@ class Report(Guarded):
             subject = await self.hub.subject(run)
         except TimeoutError:
             raise Refused(HTTPStatus.GATEWAY_TIMEOUT, "the broker does not tell of that run", "see its log") from None
+        except Full:
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "too many runs are looked at", "close some pages") from None
         gone = subject.gone()
         if gone is not None:
             raise Refused(HTTPStatus.NOT_FOUND, gone.message, gone.hint)

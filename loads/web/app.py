@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 import ssl
 from collections.abc import Callable
@@ -10,20 +11,24 @@ from pathlib import Path
 from typing import Any, Final
 
 from tornado.httpserver import HTTPServer
+from tornado.iostream import IOStream
 from tornado.web import Application
 
 from loads.errors import UsageError
 from loads.web.api import Me, Missing, Report, Runs, Stop
 from loads.web.doors import COOKIE_DAYS, Doors, shown_host
-from loads.web.hub import Hub
+from loads.web.hub import RUN, Hub
 from loads.web.live import Live
 from loads.web.pages import Assets, Login, Page
 
 STATIC: Final = Path(__file__).with_name("static")
-_RUN: Final = r"(?P<run>[A-Za-z0-9][A-Za-z0-9_.-]{0,99})"
+_RUN: Final = f"(?P<run>{RUN})"
 _BODY_BYTES: Final = 16 << 10
 _MESSAGE_BYTES: Final = 4 << 10
 _BACKLOG: Final = 128
+_MOST_CONNECTIONS: Final = 1_000
+"""At once, from whomever; less where the system allows fewer files. Beyond it they are closed at once: who may open no
+file more can't even do that, and says so for each of them, for ever."""
 _PASSIVE: Final = socket.AI_PASSIVE
 _PING_S: Final = 15
 """Who does not answer for as long is gone, however his connection looks."""
@@ -82,6 +87,20 @@ def application(hub: Hub, doors: Doors, say: Callable[[str], None], static: Path
     )
 
 
+class _Bounded(HTTPServer):
+    """With so many connections at the most."""
+
+    def initialize(self, *arguments: Any, **options: Any) -> None:
+        super().initialize(*arguments, **options)
+        self._most = min(_MOST_CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
+
+    def handle_stream(self, stream: IOStream, address: Any) -> None:
+        if len(self._connections) >= self._most:
+            stream.close()
+            return
+        super().handle_stream(stream, address)
+
+
 class Server:
     """Listens on `bind` at `port`, 0: any that is free.
 
@@ -114,7 +133,7 @@ class Server:
             "body_timeout": 10,
             "ssl_options": self._context,
         }
-        self._server = HTTPServer(app, **options)
+        self._server = _Bounded(app, **options)
         self._server.add_sockets(self._sockets)
 
     async def close(self) -> None:

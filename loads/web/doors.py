@@ -21,7 +21,7 @@ from loads.web.secret import Secret
 
 COOKIE_DAYS: Final = 30
 WRONG_PER_S: Final = 3.0
-"""Wrong tokens that are looked at; with more of them at once nobody is let in by one until a second has passed."""
+"""Wrong tokens that are answered as such; with more of them at once, the next wrong ones are told to wait."""
 _HOST: Final = re.compile(r"(?P<name>\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9_.-]{1,253})(?P<port>:[0-9]{1,5})?", re.ASCII)
 _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
@@ -75,7 +75,10 @@ class Doors:
         """Whether a request with the header Origin was made by a page that came from this server at `host`."""
         if origin is None:
             return False
-        parts = urlsplit(origin)
+        try:
+            parts = urlsplit(origin)
+        except ValueError:
+            return False
         return parts.scheme == ("https" if self.secure else "http") and parts.netloc.casefold() == host.casefold()
 
     def may_try(self) -> bool:
@@ -89,7 +92,7 @@ class Doors:
         """Whether `token` is the one; a wrong one counts."""
         if hmac.compare_digest(token.encode(errors="replace"), self.secret.token.encode()):
             return True
-        self._tries -= 1
+        self._tries = max(0.0, self._tries - 1)
         return False
 
     def headers(self, host: str) -> dict[str, str]:

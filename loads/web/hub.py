@@ -7,6 +7,7 @@ longer, as many as there is room for.
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 import traceback
 from collections.abc import Awaitable, Callable
@@ -17,6 +18,9 @@ from loads.web.sources import Source
 from loads.web.subjects import ClusterSubject, RunSubject, encode
 from loads.web.viewers import PATIENCE_S, Subject, Viewer
 
+RUN: Final = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}"
+"""Names of runs."""
+_RUN: Final = re.compile(RUN, re.ASCII)
 LOOK_S: Final = 1.0
 TURN_S: Final = 0.1
 """How often it is seen whether something came: frames wait so long at the most."""
@@ -26,10 +30,16 @@ LET_GO_S: Final = 60.0
 KEPT_BYTES: Final = 16 << 20
 """Of runs that have ended, as they come over the wire: in memory it is several times that."""
 MOST_VIEWERS: Final = 200
+MOST_RUNS: Final = 64
+"""That go on, or are not known yet, and are followed for all viewers together: each is a connection to the broker."""
 MOST_SUBJECTS: Final = 40
 """Of one viewer: runs that it follows and series that it has opened."""
 WHOLE_S: Final = 30.0
 """A report waits so long for what is on its way."""
+
+
+class Full(Exception):
+    """So many runs are looked at that no other can be."""
 
 
 class Hub:
@@ -135,9 +145,25 @@ class Hub:
     def _subject(self, run: str) -> RunSubject:
         subject = self._runs.pop(run, None)
         if subject is None:
+            self._make_room()
             subject = RunSubject(run, self.source.watch(run, lambda: self._look_soon(run)))
         self._runs[run] = subject
         return subject
+
+    def _make_room(self) -> None:
+        """Let go of what goes on and nobody looks at, if that is too much; the longest unseen first.
+
+        Raises:
+            Full: somebody looks at all of it.
+        """
+        going = [subject for subject in self._runs.values() if not subject.is_over]
+        if len(going) < MOST_RUNS:
+            return
+        unseen = next((subject for subject in going if not subject.is_watched), None)
+        if unseen is None:
+            raise Full
+        del self._runs[unseen.run]
+        unseen.close()
 
     def _look_soon(self, run: str) -> None:
         subject = self._runs.get(run)
@@ -154,7 +180,17 @@ class Hub:
     def _follow(self, viewer: Viewer, run: str) -> None:
         if not self._has_room(viewer, run):
             return
-        subject = self._subject(run)
+        if not _RUN.fullmatch(run):
+            viewer.tell_once(encode(Gone(run=run[:100], message="there is no such run")))
+            return
+        try:
+            subject = self._subject(run)
+        except Full:
+            told = Gone(
+                run=run, message="too many runs are looked at", hint="close some pages, and load this one again"
+            )
+            viewer.tell_once(encode(told))
+            return
         is_old = not (subject.is_known and subject.is_watched)
         self._turn(viewer, subject, on=True)
         if is_old:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import time
 from contextlib import suppress
 from typing import Any, Final
 
@@ -20,6 +21,9 @@ _BUFFER_BYTES: Final = 256 << 10
 _NOT_UNDERSTOOD: Final = 1007
 _RESET: Final = struct.pack("ii", 1, 0)
 """SO_LINGER: on, for no time."""
+_MESSAGES: Final = 200
+"""That a page may send at once; a table that is scrolled through opens and closes some."""
+_MESSAGES_PER_S: Final = 50
 _decode: Final = msgspec.json.Decoder(FromPage).decode
 
 
@@ -27,6 +31,8 @@ class Live(WebSocketHandler, Guarded):
     """Tells a page of what it asks for. Frames are not compressed: it would cost more than all else, for each page."""
 
     _viewer: Viewer | None = None
+    _may_say: float = _MESSAGES
+    _said_s = 0.0
 
     def prepare(self) -> None:
         super().prepare()
@@ -50,17 +56,32 @@ class Live(WebSocketHandler, Guarded):
     def on_message(self, message: str | bytes) -> None:
         if self._viewer is None:
             return
+        if not self._has_leave():
+            self._drop()
+            return
         try:
             wanted = _decode(message)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             self.close(_NOT_UNDERSTOOD, "not understood")
             return
         self.hub.heard(self._viewer, wanted)
+
+    def on_ping(self, data: bytes) -> None:
+        """Browsers send none; who does is answered by Tornado, and pays as for a message."""
+        if not self._has_leave():
+            self._drop()
 
     def on_close(self) -> None:
         if self._viewer is not None:
             self.hub.leave(self._viewer)
             self._viewer = None
+
+    def _has_leave(self) -> bool:
+        """Whether it may say something now, having said as much as it has."""
+        now_s = time.monotonic()
+        self._may_say = min(_MESSAGES, self._may_say + (now_s - self._said_s) * _MESSAGES_PER_S) - 1
+        self._said_s = now_s
+        return self._may_say >= 0
 
     async def _send(self, message: bytes) -> None:
         """Returns when the system has taken all of it."""

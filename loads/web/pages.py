@@ -72,14 +72,15 @@ class Login(Guarded):
         self._try(self.get_body_argument("token", ""))
 
     def _try(self, token: str) -> None:
-        if not self.doors.may_try():
-            self.set_header("Retry-After", "1")
-            self._show("Too many wrong tokens: wait a second, and try again.", 429)
-        elif not self.doors.lets_in(token):
-            self._show("That is not the token. Each start of loads-web prints the link again.", 403)
-        else:
+        may_try = self.doors.may_try()
+        if self.doors.lets_in(token):  # who has it is not kept out by those who guess
             self.let_in()
             self._lead_in()
+        elif not may_try:
+            self.set_header("Retry-After", "1")
+            self._show("Too many wrong tokens: wait a second, and try again.", 429)
+        else:
+            self._show("That is not the token. Each start of loads-web prints the link again.", 403)
 
     def _lead_in(self) -> None:
         """To the dashboard, with the cookie.

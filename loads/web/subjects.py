@@ -104,7 +104,7 @@ class RunSubject(Subject):
     @property
     def is_over(self) -> bool:
         """Nothing of it will change."""
-        return self._is_final
+        return self._is_final or self._watched.is_over
 
     @property
     def is_whole(self) -> bool:

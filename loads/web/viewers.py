@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
+MOST_WORDS: Final = 250
+"""Answers to its questions that wait for a viewer; who asks on without reading them is sent away."""
 PATIENCE_S: Final = 15.0
 """Who has not taken a message in so long is sent away."""
 
@@ -54,6 +56,7 @@ class Viewer:
         self._under_way: asyncio.Future[None] | None = None
         self._sending = asyncio.create_task(self._run())
         self._sending.add_done_callback(lambda task: None if task.cancelled() else drop())
+        self._drop = drop
 
     def __repr__(self) -> str:
         return f"<Viewer subjects={len(self.subjects)} due={len(self._due)} behind={self.behind}>"
@@ -79,6 +82,9 @@ class Viewer:
 
     def tell_once(self, said: bytes) -> None:
         """Send that."""
+        if sum(isinstance(subject, _Words) for subject in self._due) >= MOST_WORDS:
+            self._drop()
+            return
         self._due[_Words(said)] = said
         self._wake.set()
 

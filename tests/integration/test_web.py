@@ -6,12 +6,13 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tornado.websocket import WebSocketClosedError
 
 from loads.errors import UsageError
 from loads.metrics.result import Result
@@ -432,6 +433,40 @@ def test_a_page_may_not_look_at_everything_at_once(on_a_site: OnSite) -> None:
         assert (await visitor.hear("Gone"))["message"] == "this page looks at too much"
         (viewer,) = site.dashboard.hub.viewers
         assert len(viewer.subjects) == 40
+
+    on_a_site(test)
+
+
+def test_a_page_that_asks_without_end_is_sent_away(on_a_site: OnSite) -> None:
+    async def test(site: Site) -> None:
+        visitor = await site.visitor()
+        with suppress(WebSocketClosedError):
+            for number in range(1_000):
+                await visitor.say("Follow", run=f"ghost-{number}", on=True)
+        while site.dashboard.hub.viewers:
+            await asyncio.sleep(0.01)
+
+    on_a_site(test)
+
+
+def test_names_that_no_run_has_are_not_looked_for(on_a_site: OnSite) -> None:
+    async def test(site: Site) -> None:
+        visitor = await site.visitor()
+        for name in ("", "a\nb", "x" * 500, "../etc"):
+            await visitor.say("Follow", run=name, on=True)
+            assert (await visitor.hear("Gone"))["message"] == "there is no such run"
+        assert site.dashboard.hub.runs == []
+
+    on_a_site(test)
+
+
+def test_the_right_token_opens_also_while_somebody_guesses(on_a_site: OnSite) -> None:
+    async def test(site: Site) -> None:
+        visitor = await site.visitor(logged_in=False)
+        for number in range(20):
+            answer = await visitor.ask(f"/login?token=wrong-{number}")
+        assert answer.code == 429
+        assert (await visitor.ask(f"/login?token={SECRET.token}")).code == 302
 
     on_a_site(test)
 
